@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""Addresses as the configuration has them. Pure functions on strings."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+ENDPOINT_KINDS = frozenset(("tcp", "tcp4", "tcp6", "ssl", "unix", "systemd", "haproxy"))
+"""First words of Twisted endpoint descriptions, which are no names of hosts."""
+
+_HOST_PORT = re.compile(r"(\[[^]]*\]|[^:\[\]/]*):([0-9]{1,5})")
+
+
+def host_and_port(address: str) -> tuple[str, int] | None:
+    """Split ``host:port`` and ``[host]:port``; None for any other address.
+
+    The host may be empty, which is every interface, as in Go.
+    """
+    match = _HOST_PORT.fullmatch(address)
+    if match is None or match[1] in ENDPOINT_KINDS or int(match[2]) > 65535:
+        return None
+    return match[1].strip("[]"), int(match[2])
+
+
+def is_local(address: str) -> bool:
+    """Say whether nobody on another machine can reach an address directly."""
+    split = host_and_port(address)
+    if split is not None:
+        return _is_loopback(split[0])
+    kind, _, rest = address.partition(":")
+    if kind == "haproxy":
+        return is_local(rest)
+    if kind == "unix":
+        return True
+    interface = re.search(r":interface=([^:\\]*(?:\\:[^:\\]*)*)", address)
+    return interface is not None and _is_loopback(interface[1].replace("\\:", ":"))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

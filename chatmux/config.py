@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""Reads the configuration: one JSON file, one section for each protocol.
+
+Keys match without regard to case, unknown ones are errors, and every error begins with
+the path of the key that it is about. What a section holds, its protocol says.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args
+
+import msgspec
+
+from chatmux.errors import ConfigError
+from chatmux.settings import Limits, Secret, Settings
+from chatmux.values import Values
+
+S = TypeVar("S", bound=Settings)
+
+Sections = Mapping[str, type[Settings]]
+"""The protocols' sections, by their names."""
+
+
+class Top(Settings, frozen=True, kw_only=True):
+    """What stands beside the protocols' sections.
+
+    Attributes:
+        bridges: Lists of channels that are one channel.
+        drain_seconds: At the end, how long what was written may take to leave.
+        require_tls: Refuse to start where secrets would travel in the clear.
+        log_level: ``debug`` adds a line for each end of a connection and for each
+            message that was ignored.
+        limits: What peers are held to.
+    """
+
+    bridges: tuple[tuple[str, ...], ...] = ()
+    drain_seconds: float = 10
+    require_tls: bool = False
+    log_level: Literal["info", "debug"] = "info"
+    limits: Limits = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A configuration that was read, checked as far as one file can tell."""
+
+    top: Top
+    sections: Mapping[str, Settings]
+    """Those of the protocols that are to be served."""
+
+
+def read(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config:
+    """Read the file at `path`.
+
+    Raises:
+        ConfigError: It cannot be read or used; says which key, and why.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(str(path), error.strerror or "cannot be read") from None
+    try:
+        raw = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(str(path), _place_of(error, text)) from None
+    if not isinstance(raw, dict):
+        raise ConfigError(str(path), "must be a JSON object")
+    return build(Values(path.parent, environ).resolve(raw), sections)
+
+
+def build(raw: Mapping[str, Any], sections: Sections) -> Config:
+    """Make a configuration of a decoded file.
+
+    Raises:
+        ConfigError: As `read`.
+    """
+    top: dict[str, Any] = {}
+    found: dict[str, Settings] = {}
+    for key, value in raw.items():
+        section = sections.get(key.lower())
+        if section is None:
+            top[key] = value
+        else:
+            found[key.lower()] = convert(value, section, key.lower())
+    config = Config(convert(top, Top, "", also=tuple(sections)), found)
+    _check_bridges(config.top.bridges)
+    return config
+
+
+def convert(raw: object, section: type[S], path: str, also: tuple[str, ...] = ()) -> S:
+    """Return `raw` as a section.
+
+    Args:
+        raw: A decoded JSON value.
+        section: What it should be.
+        path: The section's own, for errors.
+        also: Keys to suggest besides the section's.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    named = _with_exact_keys(raw, section, path, also)
+    try:
+        return msgspec.convert(named, section, strict=False, dec_hook=_decode_special)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error), path) from None
+
+
+def _with_exact_keys(
+    raw: object, section: type[Settings], path: str, also: tuple[str, ...] = ()
+) -> object:
+    """Give keys the case that the section has them in; refuse unknown ones."""
+    if not isinstance(raw, dict):
+        return raw
+    fields = {f.encode_name.lower(): f for f in msgspec.structs.fields(section)}
+    named: dict[str, object] = {}
+    for key, value in raw.items():
+        at = f"{path}.{key}" if path else key
+        field = fields.get(key.lower())
+        if field is None:
+            near = difflib.get_close_matches(key.lower(), (*fields, *also), 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(at, f"there is no such key{hint}")
+        if field.encode_name in named:
+            raise ConfigError(at, "stands there twice")
+        inner = _settings_in(field.type)
+        named[field.encode_name] = (
+            value if inner is None else _with_exact_keys(value, inner, at)
+        )
+    return named
+
+
+def _settings_in(annotation: object) -> type[Settings] | None:
+    options = (
+        get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    )
+    for option in options:
+        if isinstance(option, type) and issubclass(option, Settings):
+            return option
+    return None
+
+
+def _decode_special(kind: type, value: object) -> object:
+    if kind is Secret:
+        if not isinstance(value, str):
+            raise ValueError("must be a string")
+        return Secret(value)
+    raise NotImplementedError(kind)
+
+
+def _explained(message: str, path: str) -> ConfigError:
+    """Turn ``MESSAGE - at `$.key[0]` `` into an error with the key's full path."""
+    words, _, place = message.partition(" - at `$")
+    place = place.rstrip("`").removeprefix(".")
+    missing = re.fullmatch(r"Object missing required field `(.*)`", words)
+    if missing is not None:
+        place = f"{place}.{missing[1]}" if place else missing[1]
+        words = "is missing"
+    full = f"{path}.{place}" if path and place else path or place
+    return ConfigError(full, words[:1].lower() + words[1:])
+
+
+def _place_of(error: Exception, text: bytes) -> str:
+    """Say at which line a JSON text is wrong."""
+    offset = re.search(r"\(byte (\d+)\)", str(error))
+    if offset is None:
+        return f"is no JSON: {error}"
+    line = text.count(b"\n", 0, int(offset[1])) + 1
+    words = str(error)[: offset.start()].strip().removeprefix("JSON is malformed: ")
+    return f"is no JSON: line {line}: {words}"
+
+
+def _check_bridges(bridges: tuple[tuple[str, ...], ...]) -> None:
+    seen: set[str] = set()
+    for index, names in enumerate(bridges):
+        if len(names) < 2:
+            raise ConfigError(f"bridges[{index}]", "needs two channels or more")
+        for name in names:
+            if name in seen:
+                raise ConfigError(f"bridges[{index}]", f"{name} stands twice")
+            seen.add(name)

@@ -1,0 +1,74 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""What is served with no configuration at all: everything, on loopback.
+
+The secrets that this needs are made at random and kept in files that only their owner
+can read, so that clients still know them after a restart.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from twisted.logger import Logger
+
+from chatmux.config import Config, build
+from chatmux.errors import ConfigError
+from chatmux.protocols import machat, multichat
+
+_log = Logger(namespace="chatmux")
+
+
+def default_config(environ: Mapping[str, str]) -> Config:
+    """Return the configuration of a server that was given none.
+
+    Args:
+        environ: Says where the state directory is: that of systemd
+            (``STATE_DIRECTORY``), else that of the user (``XDG_STATE_HOME``, else
+            ``~/.local/state``).
+
+    Raises:
+        ConfigError: The secret can be neither read nor kept.
+    """
+    file = state_directory(environ) / "multichat.secret"
+    raw = {
+        "multichat": {"secret-key": kept_secret(file)},
+        "machat": {},
+        "bridges": [["multichat", "machat/lounge"]],
+    }
+    _log.info("no configuration: loopback only; multichat's secret is in {f}", f=file)
+    return build(raw, {"multichat": multichat.Section, "machat": machat.Section})
+
+
+def state_directory(environ: Mapping[str, str]) -> Path:
+    """Return where files that outlive the process go."""
+    given = environ.get("STATE_DIRECTORY")
+    if given:
+        return Path(given)
+    home = environ.get("XDG_STATE_HOME")
+    if home:
+        return Path(home) / "chatmux"
+    return Path(environ.get("HOME", "~")).expanduser() / ".local/state/chatmux"
+
+
+def kept_secret(file: Path) -> str:
+    """Return the secret in `file`, which is made, of mode 0600, if it is not there.
+
+    Raises:
+        ConfigError: It can be neither read nor made.
+    """
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return file.read_text().strip()
+        with os.fdopen(descriptor, "w") as stream:
+            secret = secrets.token_urlsafe(24)
+            stream.write(secret + "\n")
+            return secret
+    except OSError as error:
+        raise ConfigError("multichat.secret-key", f"{file}: {error.strerror}") from None

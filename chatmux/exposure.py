@@ -1,0 +1,71 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""Is a secret safe where a door stands? Pure functions, asked before the start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from chatmux.address import is_local
+from chatmux.door import Door
+from chatmux.errors import ConfigError
+from chatmux.settings import Secret, Settings
+
+EXAMPLE_SECRETS = frozenset(
+    Secret(text)
+    for text in (
+        "change-me",
+        "password",
+        "secret",
+        "my_secret",
+        "your secret key",
+        "my_secret_random_key_>_than_24_characters",
+    )
+)
+"""What stands in examples, ours and the originals'."""
+
+
+def exposed_keys(
+    name: str, section: Settings, doors: Iterable[Door], require_tls: bool
+) -> list[str]:
+    """List the secrets of a protocol that travel in the clear, by their keys' paths.
+
+    Args:
+        name: The protocol's section.
+        section: Its settings.
+        doors: Where its peers come in.
+        require_tls: Whether that is an error.
+
+    Raises:
+        ConfigError: A secret is an example's while others can reach a door, or
+            travels in the clear though it must not.
+    """
+    public = [door for door in doors if not is_local(door.address)]
+    if not public:
+        return []
+    in_the_clear = [door.key for door in public if not _is_encrypted(door)]
+    exposed = []
+    for field in msgspec.structs.fields(type(section)):
+        value = getattr(section, field.name)
+        if not isinstance(value, Secret):
+            continue
+        path = f"{name}.{field.encode_name}"
+        if value in EXAMPLE_SECRETS:
+            raise ConfigError(
+                path,
+                f"is an example's, and others can reach {public[0].key}"
+                f" ({public[0].address}): choose a secret of your own",
+            )
+        if in_the_clear:
+            if require_tls:
+                raise ConfigError(
+                    in_the_clear[0], f"without TLS {path} travels in the clear"
+                )
+            exposed.append(path)
+    return exposed
+
+
+def _is_encrypted(door: Door) -> bool:
+    return door.tls is not None or door.address.startswith("ssl:")

@@ -1,0 +1,200 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""The contracts between the rooms of the house.
+
+Protocols, transports and the broker know each other only by what stands here. All
+calls are synchronous and made on the reactor's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from chatmux.model import Close, Member, Publication
+
+Encoding: TypeAlias = Callable[[Publication], Sequence[bytes]]
+"""Make the messages by which one wire form tells of a publication.
+
+Pure: equal publications give equal messages; never raises. Most give one message, a
+line protocol one for each line, and none where the form has no word for it. Encodings
+are compared by equality, so hand over a module's function, not a new lambda.
+"""
+
+Framing: TypeAlias = Callable[[bytes], bytes]
+"""Make the bytes on the wire of one message. Pure, and the same for every peer."""
+
+
+class Delayed(Protocol):
+    """What `Clock.callLater` returns."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """The part of a reactor that tells time. Twisted's ``IReactorTime``."""
+
+    def seconds(self) -> float: ...
+
+    def callLater(
+        self, delay: float, callable: Callable[..., Any], *args: object
+    ) -> Delayed: ...
+
+
+class Subscription(Protocol):
+    """One connection's place on one channel, as its connection sees it."""
+
+    def pause(self) -> None:
+        """Take note that the connection cannot take more; `resume` will follow."""
+
+    def resume(self) -> None:
+        """Write what was published since `pause`, and go on."""
+
+    def reframe(self) -> None:
+        """Take note that `Connection.framing` has changed."""
+
+
+class Connection(Protocol):
+    """The message-oriented face of one socket."""
+
+    @property
+    def number(self) -> int:
+        """Identity of the connection in this process, from 1 up, never used again."""
+
+    @property
+    def framing(self) -> Framing:
+        """How this peer's messages are framed."""
+
+    @property
+    def paused(self) -> bool:
+        """True while the peer does not take what was written already.
+
+        The broker does not write to a paused connection.
+        """
+
+    @property
+    def subscriptions(self) -> set[Subscription]:
+        """Kept by the broker; the connection tells each when it pauses and resumes."""
+
+    def write(self, chunk: bytes) -> None:
+        """Write framed bytes. After `close` they are dropped."""
+
+    def send(self, message: bytes) -> None:
+        """Frame one message and write it, behind all that was written before."""
+
+    def close(self, why: Close) -> None:
+        """Flush what was written and end the connection; a second call does nothing.
+
+        `Session.closed` follows in a later reactor turn.
+        """
+
+    def opened(self) -> None:
+        """Take note that the peer has said who it is: the deadline for that ends."""
+
+    def answer_in(self, binary: bool) -> None:
+        """Frame messages as binary or as text from now on, where there is a choice."""
+
+    def ignored(self, why: str) -> None:
+        """Count, and log at debug, a message of the peer that was of no effect."""
+
+
+class Session(Protocol):
+    """One peer's conversation in one protocol.
+
+    Takes whole messages in, decides, publishes. May raise `PeerError` from any call
+    but `closed`; the transport then closes the connection with what it carries.
+    """
+
+    def received(self, message: bytes, binary: bool) -> None:
+        """Take one message: a WebSocket message's payload, UTF-8 unless `binary`."""
+
+    def closed(self) -> None:
+        """Leave everything: the connection is gone. The last call."""
+
+
+class LineSession(Session, Protocol):
+    """A session that can also be held over lines on a byte stream."""
+
+    def opening(self, data: bytes) -> bytes | None:
+        """Take bytes until the opening, which need not be a line, is complete.
+
+        Returns None to be called again with more, else what followed the opening.
+        """
+
+    def line(self, line: bytes) -> None:
+        """Take a line that followed the opening, without its newline."""
+
+    def line_too_long(self) -> None:
+        """Raise `PeerError`: a line is longer than the door's ``line_bytes``."""
+
+    def opening_too_late(self) -> None:
+        """Raise `PeerError`: the opening was not complete in time."""
+
+    def ended(self, rest: bytes) -> None:
+        """The peer has ended its sending, in the middle of a line if `rest`: close."""
+
+
+class Broker(Protocol):
+    """Gives each publication its place in its channel's order and carries it.
+
+    A channel exists while somebody is subscribed to it or present on it. Its name may
+    be any string; names that a bridge lists stand for one and the same channel.
+
+    Delivery promise: a subscriber whose connection stays open gets every publication
+    that was accepted after its subscription, once, in the channel's one order. Whoever
+    cannot be kept up with is closed with `TOO_SLOW`.
+    """
+
+    def publish(
+        self,
+        channel: str,
+        name: str,
+        text: str,
+        *,
+        origin: str,
+        source: int = 0,
+        ext: Mapping[str, str] | None = None,
+    ) -> None:
+        """Accept a message for all who are subscribed, to be carried in this turn.
+
+        Args:
+            channel: Any name of the channel. Nobody subscribed: nothing happens.
+            name: The sender's name, as it is.
+            text: Without surrogates.
+            origin: The protocol's name.
+            source: The sending connection's number, 0 for none.
+            ext: What else some protocols know; see `Publication`.
+        """
+
+    def subscribe(
+        self,
+        channel: str,
+        connection: Connection,
+        encoding: Encoding,
+        *,
+        echo: bool = True,
+    ) -> Subscription:
+        """Carry what is published from now on to `connection`.
+
+        Args:
+            channel: Any name of the channel.
+            connection: Not paused by more than what it was sent before.
+            encoding: Makes the messages of this connection's wire form.
+            echo: Whether the connection hears its own messages.
+        """
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Carry nothing more. What was published before this call still arrives."""
+
+    def join(self, channel: str, member: Member) -> None:
+        """Make `member` present on a channel.
+
+        Raises:
+            NameTakenError: Somebody there holds a name with the same fold.
+        """
+
+    def leave(self, channel: str, source: int) -> None:
+        """End the presence of the connection `source`; nothing where it has none."""
+
+    def members(self, channel: str) -> Sequence[Member]:
+        """List who is present, in the order of their coming."""

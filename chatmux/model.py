@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""The values that travel between protocols, broker and transports.
+
+Knows the standard library only; must never know a protocol, a socket or a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Publication(NamedTuple):
+    """An immutable message on a channel.
+
+    A named tuple and not a dataclass, because one is made for every message and a
+    frozen dataclass takes four times as long to build.
+    """
+
+    channel: str
+    """Canonical name of the channel, which a bridge may make differ from the one
+    that the sender named."""
+    seq: int
+    """Place in the channel's order: 1 for the first, then one more for each."""
+    name: str
+    """Sender's name as the sender's own protocol has it."""
+    text: str
+    """Without surrogates; may hold line breaks where the origin allows them."""
+    origin: str
+    """Name of the protocol that the message came in by."""
+    source: int
+    """Number of the sending connection, 0 for none."""
+    time: float
+    """Seconds since the epoch."""
+    ext: Mapping[str, str] | None = None
+    """What only some protocols know. ``shown``: the sender's name for protocols whose
+    members own their names, where it must differ from ``name``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who is present on a channel under a name of their own."""
+
+    name: str
+    origin: str
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Why a connection ends: a WebSocket close code (RFC 6455, section 7.4) and words.
+
+    Protocols without close codes use the words alone.
+    """
+
+    code: int
+    reason: str
+
+
+NORMAL = Close(1000, "")
+GOING_AWAY = Close(1001, "the server is shutting down")
+NO_OPENING = Close(1008, "nothing was said in time")
+TOO_SLOW = Close(1008, "too slow: messages were not read in time")
+SILENT = Close(1008, "no answer to a ping")
+INTERNAL_ERROR = Close(1011, "internal error")

@@ -1,0 +1,192 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""The composition root: a configuration becomes broker, doors and listeners.
+
+The only module that knows all rooms of the house. Stopping drains: the listeners close
+first, every peer is told in its own protocol, what was written leaves within
+``drain-seconds``, the rest is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults
+
+from chatmux.broker.local import LocalBroker
+from chatmux.config import Config, Sections
+from chatmux.door import Door, WebSocketDoor
+from chatmux.errors import ConfigError
+from chatmux.exposure import exposed_keys
+from chatmux.interfaces import Broker
+from chatmux.model import GOING_AWAY
+from chatmux.protocols import machat, multichat
+from chatmux.settings import Settings
+from chatmux.transports.guard import Guard
+from chatmux.transports.listener import Listener
+
+
+class ProtocolModule(Protocol):
+    """What a module of `chatmux.protocols` offers."""
+
+    @property
+    def NAME(self) -> str: ...
+
+    @property
+    def Section(self) -> type[Settings]: ...
+
+    def doors(self, section: Any, broker: Broker, /) -> Iterable[Door]:
+        """List the places where peers come in, as its section has them."""
+
+
+PROTOCOLS: tuple[ProtocolModule, ...] = (multichat, machat)
+SECTIONS: Sections = {module.NAME: module.Section for module in PROTOCOLS}
+
+
+class Node(Service):
+    """The running server.
+
+    Args:
+        config: As read.
+        reactor: Runs it; anything with Twisted's interfaces for time, TCP and what
+            else the configured addresses need.
+        broker: To share the conversation with other nodes of the process; left out,
+            the node has its own, with the bridges of the configuration.
+
+    Raises:
+        ConfigError: Something cannot be served as configured.
+    """
+
+    name = "chatmux"
+
+    def __init__(
+        self, config: Config, reactor: Any, broker: Broker | None = None
+    ) -> None:
+        top = config.top
+        self._reactor = reactor
+        self._drain_seconds = top.drain_seconds
+        self.guard = Guard(reactor, top.limits, debug=top.log_level == "debug")
+        if broker is None:
+            broker = LocalBroker(
+                reactor,
+                bridges=top.bridges,
+                max_log_bytes=top.limits.log_bytes,
+                on_error=self.guard.log.failure,
+            )
+        self.broker = broker
+        doors: list[Door] = []
+        self._warnings: list[str] = []
+        for module in PROTOCOLS:
+            section = config.sections.get(module.NAME)
+            if section is None:
+                continue
+            own = list(module.doors(section, broker))
+            doors += own
+            self._warnings += [
+                f"{path} travels in the clear: others can reach it without TLS"
+                for path in exposed_keys(module.NAME, section, own, top.require_tls)
+            ]
+        if not doors:
+            raise ConfigError("", "no protocol is configured")
+        _check_bridges(top.bridges)
+        self.listeners = [
+            Listener(reactor, self.guard, group) for group in _by_address(doors)
+        ]
+
+    @property
+    def addresses(self) -> dict[str, tuple[str, int]]:
+        """Where the node listens in fact: host and port by the address's key."""
+        found = {one.key: one.host_and_port for one in self.listeners}
+        return {key: where for key, where in found.items() if where is not None}
+
+    def listen(self) -> Deferred[None]:
+        """Bind all addresses, before the start and the dropping of privileges.
+
+        Errbacks with `ListenError` for the first that cannot be bound; those that
+        were bound are released.
+        """
+        binding = gatherResults(
+            [listener.listen() for listener in self.listeners], consumeErrors=True
+        )
+        return binding.addCallbacks(lambda _: None, self._release)
+
+    def _release(self, failure: Any) -> Deferred[None]:
+        released = gatherResults([listener.stop() for listener in self.listeners])
+        return released.addCallback(lambda _: failure.value.subFailure)
+
+    def startService(self) -> None:
+        super().startService()  # type: ignore[no-untyped-call]
+        for warning in self._warnings:
+            self.guard.log.warn("{warning}", warning=warning)
+        for listener in self.listeners:
+            self.guard.log.info("listening on {listener}", listener=str(listener))
+
+    def stopService(self) -> Deferred[None]:
+        """Drain. Fires when the last connection is gone."""
+        super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._drain())
+
+    async def _drain(self) -> None:
+        await gatherResults([listener.stop() for listener in self.listeners])
+        connections = list(self.guard.connections)
+        self.guard.log.info("stopping, {count} connections", count=len(connections))
+        for connection in connections:
+            # Writes what the broker still has for it.
+            for subscription in tuple(connection.subscriptions):
+                self.broker.unsubscribe(subscription)
+            connection.close(GOING_AWAY)
+        cut = self._reactor.callLater(self._drain_seconds, self._cut)
+        await self.guard.emptied()
+        if cut.active():
+            cut.cancel()
+        self.guard.stop()
+        self.guard.log.info("stopped")
+
+    def _cut(self) -> None:
+        left = list(self.guard.connections)
+        self.guard.log.warn("cutting {count} connections", count=len(left))
+        for connection in left:
+            connection.abort()
+
+
+def _by_address(doors: list[Door]) -> Iterator[list[Door]]:
+    """Group doors that share a listener.
+
+    Raises:
+        ConfigError: Two doors of one address cannot be told apart.
+    """
+    groups: dict[str, list[Door]] = {}
+    for door in doors:
+        # Port 0 is a new port for each.
+        group = groups.setdefault(_listener_key(door), [])
+        for other in group:
+            _check_neighbours(door, other)
+        group.append(door)
+    yield from groups.values()
+
+
+def _listener_key(door: Door) -> str:
+    return door.key if door.address.endswith(":0") else door.address
+
+
+def _check_neighbours(door: Door, other: Door) -> None:
+    if not isinstance(door, WebSocketDoor) or not isinstance(other, WebSocketDoor):
+        raise ConfigError(door.key, f"has the address of {other.key}")
+    if door.path.rstrip("/") == other.path.rstrip("/"):
+        raise ConfigError(door.key, f"has the address and the path of {other.key}")
+    if door.tls != other.tls:
+        raise ConfigError(
+            door.key, f"has the address of {other.key}, but not the same certificate"
+        )
+
+
+def _check_bridges(bridges: tuple[tuple[str, ...], ...]) -> None:
+    for index, names in enumerate(bridges):
+        for name in names:
+            protocol = name.partition("/")[0].partition("-")[0]
+            if protocol not in SECTIONS:
+                raise ConfigError(
+                    f"bridges[{index}]", f"{name} is no channel of any protocol"
+                )

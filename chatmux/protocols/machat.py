@@ -1,0 +1,264 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+r"""MaChat: rooms over plain TCP lines and over WebSocket.
+
+``->`` is what a client sends, ``<-`` what it is sent::
+
+    -> {"name":NAME,"room":ROOM}     once, first; a newline after it may be missing
+    -> TEXT\n                        a message
+    <- NAME:TEXT\n                   a message of anybody in the room, oneself included
+
+NAME is not empty and has no colon and no control character in it; nobody else in the
+room may hold one that differs only in case or Unicode form. ROOM may be empty or left
+out: the room "". Names and rooms keep their case. Nobody is told who comes and goes.
+
+Over TCP the hello ends where its JSON object ends, however TCP cuts it; one line break
+directly behind it belongs to it. A line ends with ``\n``; one ``\r`` before it is
+dropped. An empty line is a message. An unfinished line is a message at the end of
+sending, after which the server closes.
+
+Over WebSocket (path ``/mychat``) the hello is read from the stream of messages in the
+same way. A message is one or more lines, the last newline may be missing; an empty one
+is ignored. Each line comes as a message of its own, newline included, and binary if
+the client's last message was binary.
+
+Bytes that are no UTF-8 become U+FFFD. Control characters but the tab reach nobody; a
+``\r`` inside a line becomes a blank. A text of another protocol comes as one line for
+each of its own, every one with its sender's name, in which line breaks, control
+characters and colons have become ``_``. Where a member holds that name, it is
+``NAME (PROTOCOL)``.
+
+What is refused gets one line that says why, then the close (1008 over WebSocket)::
+
+    <- error: no JSON in the hello: ...       nor wrong types, nor over 16 KiB
+    <- error: the name NAME is taken
+    <- error: the name must not be empty      nor have a colon or control character
+    <- error: no hello in time                                   (lines only)
+    <- error: a line is longer than 65535 bytes                             (1009)
+
+The channel of a room is ``machat/ROOM``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from chatmux.door import Door, LineDoor, Refusal, WebSocketDoor
+from chatmux.errors import NameTakenError, PeerError, TextError
+from chatmux.interfaces import Broker, Connection, Subscription
+from chatmux.model import NORMAL, Close, Member, Publication
+from chatmux.protocols import jsontext
+from chatmux.protocols.gohttp import upgrade_refusal
+from chatmux.settings import Settings
+from chatmux.text import name_fault, plain_lines, plain_name, plain_text
+
+NAME = "machat"
+HELLO_BYTES = 16 * 1024
+LINE_BYTES = 65_535
+MESSAGE_BYTES = 1024 * 1024
+
+_TOO_LONG = f"a line is longer than {LINE_BYTES} bytes"
+
+
+class Hello(msgspec.Struct):
+    name: str | None = None
+    room: str | None = None
+
+
+_decoder = msgspec.json.Decoder(Hello)
+
+
+def encode(publication: Publication) -> list[bytes]:
+    """Make the lines of a publication, each with its sender's name and newline."""
+    if publication.origin == NAME:
+        return [f"{publication.name}:{publication.text}\n".encode()]
+    if publication.ext and "shown" in publication.ext:
+        name = publication.ext["shown"]
+    else:
+        name = plain_name(publication.name)
+    return [f"{name}:{line}\n".encode() for line in plain_lines(publication.text)]
+
+
+class Session:
+    """A member's conversation, over lines or over messages.
+
+    Args:
+        channel_prefix: What the channel's name begins with, before the room's.
+    """
+
+    __slots__ = (
+        "_behind_hello",
+        "_broker",
+        "_channel",
+        "_channel_prefix",
+        "_connection",
+        "_hello",
+        "_name",
+        "_subscription",
+    )
+
+    def __init__(
+        self, connection: Connection, broker: Broker, channel_prefix: str
+    ) -> None:
+        self._connection = connection
+        self._broker = broker
+        self._channel_prefix = channel_prefix
+        self._hello: jsontext.ObjectScanner | None = jsontext.ObjectScanner(HELLO_BYTES)
+        self._behind_hello = False
+        """True until the first line is seen, which may be the hello's own break."""
+        self._subscription: Subscription | None = None
+
+    def opening(self, data: bytes) -> bytes | None:
+        assert self._hello is not None
+        try:
+            found = self._hello.feed(data)
+            if found is None:
+                return None
+            hello = jsontext.decode(found[0], _decoder)
+        except TextError as error:
+            raise self._refusal(f"no JSON in the hello: {error}") from None
+        self._hello = None
+        self._behind_hello = True
+        self._join(hello.name or "", hello.room or "")
+        return found[1]
+
+    def line(self, line: bytes) -> None:
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        if self._behind_hello:
+            self._behind_hello = False
+            if not line:
+                return
+        self._broker.publish(
+            self._channel,
+            self._name,
+            plain_text(line.decode(errors="replace")),
+            origin=NAME,
+            source=self._connection.number,
+        )
+
+    def line_too_long(self) -> None:
+        raise self._refusal(_TOO_LONG, 1009)
+
+    def opening_too_late(self) -> None:
+        raise self._refusal("no hello in time")
+
+    def ended(self, rest: bytes) -> None:
+        if self._hello is not None:
+            raise self._refusal("no JSON in the hello: it is not complete")
+        if rest:
+            self.line(rest)
+        self._leave()
+        self._connection.close(NORMAL)
+
+    def received(self, message: bytes, binary: bool) -> None:
+        self._connection.answer_in(binary)
+        if self._hello is not None:
+            rest = self.opening(message)
+            if not rest:
+                return
+            message = rest
+        elif not message:
+            return
+        lines = message.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        for line in lines:
+            if len(line) > LINE_BYTES:
+                self.line_too_long()
+            self.line(line)
+
+    def closed(self) -> None:
+        self._leave()
+
+    def _join(self, name: str, room: str) -> None:
+        fault = name_fault(name)
+        if fault is not None:
+            raise self._refusal(f"the name {fault}")
+        self._name = name
+        self._channel = self._channel_prefix + room
+        try:
+            self._broker.join(
+                self._channel, Member(name, NAME, self._connection.number)
+            )
+        except NameTakenError as error:
+            raise self._refusal(str(error)) from None
+        self._connection.opened()
+        self._subscription = self._broker.subscribe(
+            self._channel, self._connection, encode
+        )
+
+    def _leave(self) -> None:
+        if self._subscription is not None:
+            self._broker.unsubscribe(self._subscription)
+            self._subscription = None
+            self._broker.leave(self._channel, self._connection.number)
+
+    def _refusal(self, why: str, code: int = 1008) -> PeerError:
+        # The line goes behind everything that the peer is owed.
+        self._leave()
+        self._connection.send(f"error: {why}\n".encode())
+        return PeerError(Close(code, why))
+
+
+class Section(Settings, frozen=True, kw_only=True):
+    """The section ``machat`` of the configuration.
+
+    Attributes:
+        tcp: Where to listen for lines: ``host:port``, or a Twisted endpoint
+            description; null for nowhere.
+        ws: Where to listen for WebSockets; null for nowhere.
+        ws_path: The HTTP path of the WebSocket.
+        share_rooms: Whether both have the same rooms; else those of the WebSocket are
+            channels of their own, ``machat-ws/ROOM``.
+        origins: Web pages of these origins may connect, besides those of the own
+            host; ``*`` for any.
+    """
+
+    tcp: str | None = "127.0.0.1:8989"
+    ws: str | None = "127.0.0.1:8099"
+    ws_path: str = "/mychat"
+    share_rooms: bool = True
+    origins: tuple[str, ...] = ()
+
+
+def doors(section: Section, broker: Broker) -> Iterable[Door]:
+    """List the door for lines and the one for WebSockets."""
+
+    def new_line_session(connection: Connection) -> Session:
+        return Session(connection, broker, "machat/")
+
+    def new_message_session(connection: Connection) -> Session:
+        prefix = "machat/" if section.share_rooms else "machat-ws/"
+        return Session(connection, broker, prefix)
+
+    if section.tcp is not None:
+        yield LineDoor(
+            protocol=NAME,
+            key="machat.tcp",
+            address=section.tcp,
+            new_session=new_line_session,
+            line_bytes=LINE_BYTES,
+        )
+    if section.ws is not None:
+        yield WebSocketDoor(
+            protocol=NAME,
+            key="machat.ws",
+            address=section.ws,
+            path=section.ws_path,
+            new_session=new_message_session,
+            refuse=refuse,
+            origins=section.origins,
+            opening_bytes=MESSAGE_BYTES,
+            message_bytes=MESSAGE_BYTES,
+        )
+
+
+def refuse(status: int, reason: str) -> Refusal:
+    """Refuse a handshake as the original does, its spelling included."""
+    if status == 404:
+        return upgrade_refusal(status)
+    more = f"Error occured while trying to upgrade websocket: {reason}"
+    return upgrade_refusal(status, more)

@@ -1,0 +1,188 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""multichat: a relay between chat platforms, JSON over WebSocket.
+
+``->`` is what a client sends, ``<-`` what it is sent. Every message is a text message
+with one JSON object::
+
+    -> {"action":"register","client-name":NAME,"secret-key":SECRET}   first, once
+    <- {"action":"register-ack"}
+    -> {"action":"client-message","content":TEXT}
+    <- {"action":"forwarding-message","source-client-name":NAME,"content":TEXT}
+
+NAME, SECRET and TEXT are strings and not empty. Names may be shared. What a client
+sends goes to everybody registered but itself. Nobody is told who comes and goes.
+
+Before the registration everything else ends the connection, by a WebSocket close:
+
+====  ===================================================================
+1003  the first packet is binary
+1007  it is not UTF-8 (by the transport)
+1008  it is no registration, its secret is wrong, or it does not come in time
+1009  it is longer than 16 KiB
+====  ===================================================================
+
+After it, bad packets (no JSON, binary, an unknown action, a second registration,
+content that is empty, missing or no string) are ignored, as the original does;
+counted, and logged at debug. Longer than 1 MiB is 1009 still.
+
+All clients are on one channel, ``multichat``.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+
+import msgspec
+
+from chatmux.door import Refusal, WebSocketDoor
+from chatmux.errors import PeerError, TextError
+from chatmux.interfaces import Broker, Connection
+from chatmux.model import Close, Publication
+from chatmux.protocols import jsontext
+from chatmux.protocols.gohttp import upgrade_refusal
+from chatmux.settings import Secret, Settings, TLSFiles
+
+NAME = "multichat"
+CHANNEL = "multichat"
+OPENING_BYTES = 16 * 1024
+MESSAGE_BYTES = 1024 * 1024
+
+BINARY_FIRST = Close(1003, "the first packet should be text")
+NOT_REGISTERED = Close(1008, "the first packet should be a registration")
+WRONG_SECRET = Close(1008, "wrong secret key")
+
+
+class Register(msgspec.Struct, tag_field="action", tag="register"):
+    client_name: str | None = msgspec.field(name="client-name", default=None)
+    secret_key: str | None = msgspec.field(name="secret-key", default=None)
+
+
+class ClientMessage(msgspec.Struct, tag_field="action", tag="client-message"):
+    content: str | None = None
+
+
+class ForwardingMessage(msgspec.Struct, tag_field="action", tag="forwarding-message"):
+    source_client_name: str = msgspec.field(name="source-client-name")
+    content: str
+
+
+REGISTER_ACK = b'{"action":"register-ack"}'
+
+_decoder = msgspec.json.Decoder(Register | ClientMessage)
+_encoder = msgspec.json.Encoder()
+
+
+def encode(publication: Publication) -> tuple[bytes]:
+    """Make the forwarding-message of a publication, whatever its origin."""
+    return (_encoder.encode(ForwardingMessage(publication.name, publication.text)),)
+
+
+class Session:
+    """A client's conversation: registration, then messages both ways."""
+
+    __slots__ = ("_broker", "_connection", "_name", "_secret", "_subscription")
+
+    def __init__(self, connection: Connection, broker: Broker, secret: Secret) -> None:
+        self._connection = connection
+        self._broker = broker
+        self._secret = secret
+        self._name: str | None = None
+
+    def received(self, message: bytes, binary: bool) -> None:
+        if self._name is None:
+            self._register(message, binary)
+        elif binary:
+            self._connection.ignored("a binary packet")
+        else:
+            self._take(message)
+
+    def closed(self) -> None:
+        if self._name is not None:
+            self._broker.unsubscribe(self._subscription)
+
+    def _register(self, message: bytes, binary: bool) -> None:
+        if binary:
+            raise PeerError(BINARY_FIRST)
+        try:
+            packet = jsontext.decode(message, _decoder)
+        except TextError:
+            raise PeerError(NOT_REGISTERED) from None
+        if not isinstance(packet, Register) or not packet.client_name:
+            raise PeerError(NOT_REGISTERED)
+        if not packet.secret_key:
+            raise PeerError(NOT_REGISTERED)
+        if not hmac.compare_digest(packet.secret_key.encode(), self._secret.encode()):
+            raise PeerError(WRONG_SECRET)
+        self._name = packet.client_name
+        self._connection.opened()
+        self._connection.send(REGISTER_ACK)
+        self._subscription = self._broker.subscribe(
+            CHANNEL, self._connection, encode, echo=False
+        )
+
+    def _take(self, message: bytes) -> None:
+        assert self._name is not None
+        try:
+            packet = jsontext.decode(message, _decoder)
+        except TextError as error:
+            self._connection.ignored(str(error))
+            return
+        if isinstance(packet, Register):
+            self._connection.ignored("a second registration")
+        elif not packet.content:
+            self._connection.ignored("a message without content")
+        else:
+            self._broker.publish(
+                CHANNEL,
+                self._name,
+                packet.content,
+                origin=NAME,
+                source=self._connection.number,
+            )
+
+
+class Section(Settings, frozen=True, kw_only=True):
+    """The section ``multichat`` of the configuration.
+
+    Attributes:
+        host: Where to listen: ``host:port``, or a Twisted endpoint description.
+        ws_path: The HTTP path of the WebSocket; with a slash at its end, this and
+            everything below it.
+        secret_key: Shared between the server and all clients. Not empty.
+        wss: Paths of ``keyfile`` and ``certfile`` (PEM); left out: no TLS.
+        origins: Web pages of these origins may connect, besides those of the own
+            host; ``*`` for any.
+    """
+
+    host: str = "127.0.0.1:6780"
+    ws_path: str = "/"
+    secret_key: Secret
+    wss: TLSFiles | None = None
+    origins: tuple[str, ...] = ()
+
+
+def doors(section: Section, broker: Broker) -> Iterable[WebSocketDoor]:
+    """List the one door."""
+
+    def new_session(connection: Connection) -> Session:
+        return Session(connection, broker, section.secret_key)
+
+    yield WebSocketDoor(
+        protocol=NAME,
+        key="multichat.host",
+        address=section.host,
+        path=section.ws_path,
+        new_session=new_session,
+        refuse=refuse,
+        origins=section.origins,
+        opening_bytes=OPENING_BYTES,
+        message_bytes=MESSAGE_BYTES,
+        tls=section.wss,
+    )
+
+
+def refuse(status: int, reason: str) -> Refusal:
+    """Refuse a handshake as the original's WebSocket library does."""
+    return upgrade_refusal(status)

@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""What sections of the configuration are made of.
+
+A protocol declares its section as a `Settings` with annotated fields and defaults;
+`chatmux.config` reads one from the file. Attributes are snake_case, keys kebab-case.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Settings(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename="kebab",
+    forbid_unknown_fields=True,
+):
+    """Base of all sections."""
+
+
+class Secret:
+    """A secret text that does not show in logs, tracebacks or ``repr``.
+
+    Raises:
+        ValueError: The text is empty.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        if not text:
+            raise ValueError("must not be empty")
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def encode(self) -> bytes:
+        """Return the secret as UTF-8. Compare with ``hmac.compare_digest``."""
+        return self._text.encode()
+
+
+class TLSFiles(Settings, frozen=True, kw_only=True):
+    """Paths of a private key and of a certificate with its chain, both PEM."""
+
+    keyfile: str
+    certfile: str
+
+
+class Limits(Settings, frozen=True, kw_only=True):
+    """The section ``limits``. Times are in seconds; 0 is no limit.
+
+    Attributes:
+        opening_seconds: From the accepting of a connection until its peer has said
+            who it is; no byte and no ping extends it.
+        message_seconds: From the first byte of a WebSocket message to its last.
+        ping_seconds: Between an answer to a WebSocket ping and the next ping.
+        pong_seconds: For the answer to a ping.
+        stall_seconds: A peer that takes no byte of what waits for it for so long is
+            closed as too slow; up to a quarter more may pass.
+        closing_seconds: For the peer's part in the close of a WebSocket.
+        header_bytes: Of a WebSocket handshake.
+        fragments: Of one WebSocket message.
+        log_bytes: How far, in text, a slow reader may fall behind on a channel before
+            it is closed; at least 4 MiB, four of the largest message.
+    """
+
+    opening_seconds: float = 10
+    message_seconds: float = 30
+    ping_seconds: float = 25
+    pong_seconds: float = 15
+    stall_seconds: float = 10
+    closing_seconds: float = 5
+    header_bytes: int = 16 * 1024
+    fragments: int = 1024
+    log_bytes: int = 4 * 1024 * 1024

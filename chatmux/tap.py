@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""``twistd chatmux``: options, and the node as a service of a process of its own.
+
+The one module that may ask for the global reactor. What keeps the server from starting
+is one line on standard error and an exit status: 78 (EX_CONFIG) for a configuration
+that cannot be used, 1 for an address that cannot be had.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from twisted.application.service import MultiService
+from twisted.python import usage
+
+from chatmux import __version__
+from chatmux.config import Config, read
+from chatmux.defaults import default_config
+from chatmux.errors import ConfigError, ListenError
+from chatmux.node import SECTIONS, Node
+
+EX_CONFIG = 78
+
+
+class Options(usage.Options):
+    """The command line behind ``twistd chatmux``."""
+
+    longdesc = "Serve multichat and MaChat from one process, bridged as configured."
+    optParameters = [
+        ["config", "c", None, "The configuration (JSON). Without: loopback defaults."],
+    ]
+    optFlags = [
+        ["check", None, "Say whether the configuration is good, and exit."],
+    ]
+
+    config: Config
+
+    def opt_version(self) -> NoReturn:
+        """Print chatmux's version, and exit."""
+        print(f"chatmux {__version__}")
+        sys.exit(0)
+
+    def postOptions(self) -> None:
+        path = self["config"]
+        try:
+            if path is None:
+                self.config = default_config(os.environ)
+            else:
+                self.config = read(Path(path), SECTIONS, os.environ)
+            if self["check"]:
+                # Doors, bridges and secrets are looked at; no port is opened.
+                Node(self.config, _reactor())
+        except ConfigError as error:
+            _refuse(error)
+        if self["check"]:
+            print("chatmux: the configuration is good")
+            sys.exit(0)
+
+
+def makeService(options: Options) -> Process:
+    """Return the service, with all its addresses bound.
+
+    Bound here and not at the service's start, when twistd may have become a daemon
+    whose error nobody sees.
+    """
+    reactor = _reactor()
+    try:
+        node = Node(options.config, reactor)
+    except ConfigError as error:
+        _refuse(error)
+    failures: list[Any] = []
+    node.listen().addErrback(failures.append)
+    if failures:
+        failures[0].trap(ListenError)
+        _refuse(failures[0].value)
+    return Process(node, reactor)
+
+
+class Process(MultiService):
+    """A node that has the process to itself: its signals, its descriptors."""
+
+    def __init__(self, node: Node, reactor: Any) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._reactor = reactor
+        self.node = node
+        self._stopping_since: float | None = None
+        node.setServiceParent(self)  # type: ignore[no-untyped-call]
+
+    def startService(self) -> None:
+        _raise_descriptor_limit()
+        # The reactor sets handlers of its own as it starts.
+        self._reactor.callWhenRunning(self._handle_signals)
+        super().startService()  # type: ignore[no-untyped-call]
+
+    def _handle_signals(self) -> None:
+        # Twisted's end the process by the signal, after stopping in order: exit status
+        # 143 where a supervisor that asked for the end expects 0.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+
+    def _stop(self, number: int, frame: object) -> None:
+        now = time.monotonic()
+        if self._stopping_since is None:
+            self._stopping_since = now
+            self._reactor.callFromThread(self._reactor.stop)
+        elif now - self._stopping_since > 1:
+            # Asked again by somebody who does not want to wait, and not the same
+            # asking that reached the process in two ways, as under timeout(1).
+            os._exit(1)
+
+
+def _raise_descriptor_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _refuse(error: ConfigError) -> NoReturn:
+    print(f"chatmux: {error}", file=sys.stderr)
+    sys.exit(1 if isinstance(error, ListenError) else EX_CONFIG)
+
+
+def _reactor() -> Any:
+    from twisted.internet import reactor
+
+    return reactor

@@ -1,0 +1,170 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""Writing to one socket: straight to the kernel when it can be, paused when it must.
+
+`SocketConnection` is what the broker and the sessions see of a connection, and the
+push producer that Twisted pauses when the kernel takes no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.interfaces import IPushProducer
+from twisted.protocols.policies import ProtocolWrapper
+from zope.interface import implementer
+
+from chatmux.errors import PeerError
+from chatmux.interfaces import Framing, Subscription
+from chatmux.model import INTERNAL_ERROR, TOO_SLOW, Close
+from chatmux.transports.guard import Guard
+
+_PLAIN = (tcp.Server, unix.Server)
+"""Transports whose socket takes the bytes as they are. Exact types: a TLS transport
+has a socket, too, and what is written to that would leave unencrypted."""
+
+
+@implementer(IPushProducer)
+class SocketConnection:
+    """See `chatmux.interfaces.Connection`; the kinds of transport complete it.
+
+    Args:
+        guard: Watches over all connections of the node.
+        door: What the connection came in by, for the log: a key of the configuration.
+        transport: Twisted's.
+        framing: The framing to begin with.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_direct",
+        "_guard",
+        "_writable",
+        "door",
+        "framing",
+        "number",
+        "paused",
+        "peer",
+        "subscriptions",
+        "transport",
+        "why",
+    )
+
+    def __init__(
+        self, guard: Guard, door: str, transport: Any, framing: Framing
+    ) -> None:
+        self._guard = guard
+        self.door = door
+        self.transport = transport
+        self.framing: Framing = framing
+        self.peer = _address(transport)
+        self.paused = False
+        self.subscriptions: set[Subscription] = set()
+        self.why: Close | None = None
+        """Why this side closed the connection."""
+        self._writable = True
+        self._direct = transport.socket.send if type(transport) in _PLAIN else None
+        self.number = guard.admit(self)
+        transport.registerProducer(self, True)
+
+    def write(self, chunk: bytes) -> None:
+        """Write framed bytes.
+
+        This runs once for each delivery. Twisted's own write costs a buffer append and
+        two changes to the poll; when it has nothing buffered, the kernel is asked at
+        once, and only what it did not take is left to Twisted.
+        """
+        if not self._writable:
+            return
+        transport = self.transport
+        send = self._direct
+        if send is None or transport._tempDataLen or transport.dataBuffer:
+            transport.write(chunk)
+            return
+        try:
+            sent = send(chunk)
+        except OSError:
+            # Full, or broken: Twisted's write finds out which.
+            sent = 0
+        if sent != len(chunk):
+            transport.write(chunk[sent:])
+
+    def send(self, message: bytes) -> None:
+        self.write(self.framing(message))
+
+    def opened(self) -> None:
+        self._guard.openings.discard(self)
+
+    def answer_in(self, binary: bool) -> None:
+        """Nothing to choose, unless a kind of transport has two framings."""
+
+    def ignored(self, why: str) -> None:
+        self._guard.ignored(self, why)
+
+    def close(self, why: Close) -> None:
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Cut the connection, and lose what was not sent."""
+        self.shut()
+        self.transport.abortConnection()
+
+    def shut(self) -> None:
+        """Write nothing any more; what Twisted has buffered still goes out."""
+        self._writable = False
+
+    def opening_expired(self) -> None:
+        """Close, as nothing was said in time. Called by the guard."""
+        raise NotImplementedError
+
+    def stalled(self) -> None:
+        """Close, as the peer takes no byte. Called by the guard."""
+        if self.why is None:
+            self.close(TOO_SLOW)
+        else:
+            self.abort()
+
+    def attempt(self, step: Callable[..., None], *arguments: object) -> None:
+        """Call a step of the session; what it raises closes this connection alone."""
+        try:
+            step(*arguments)
+        except PeerError as error:
+            self.close(error.close)
+        except Exception:
+            self._guard.failed(self, "raised")
+            self.close(INTERNAL_ERROR)
+
+    def unsent(self) -> int:
+        """Return how many bytes Twisted has buffered for the socket."""
+        raw = self.transport
+        while isinstance(raw, ProtocolWrapper):
+            raw = raw.transport
+        if not isinstance(raw, _PLAIN):
+            return 0
+        return len(raw.dataBuffer) - raw.offset + raw._tempDataLen
+
+    def pauseProducing(self) -> None:
+        """Take note that the transport is full. Called by Twisted."""
+        self.paused = True
+        self._guard.stalls.watch(self)
+        for subscription in tuple(self.subscriptions):
+            subscription.pause()
+
+    def resumeProducing(self) -> None:
+        """Take note that the transport has sent all. Called by Twisted."""
+        self.paused = False
+        self._guard.stalls.forget(self)
+        for subscription in tuple(self.subscriptions):
+            subscription.resume()
+
+    def stopProducing(self) -> None:
+        """Take note that the connection is lost. Called by Twisted."""
+        self.shut()
+
+
+def _address(transport: Any) -> str:
+    peer = transport.getPeer()
+    host = getattr(peer, "host", None)
+    return "local" if host is None else f"{host}:{peer.port}"

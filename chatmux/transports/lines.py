@@ -1,0 +1,126 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""Lines over a byte stream, behind an opening that need not be a line."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
+from twisted.internet.protocol import ServerFactory, connectionDone
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatmux.door import LineDoor
+from chatmux.model import TOO_SLOW, Close
+from chatmux.transports.connection import SocketConnection
+from chatmux.transports.guard import Guard
+
+
+def line_frame(message: bytes) -> bytes:
+    """Return the message as it is: a line brings its own newline."""
+    return message
+
+
+class LineConnection(SocketConnection):
+    """The connection of a `LineProtocol`, and its session."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, guard: Guard, door: LineDoor, transport: object) -> None:
+        super().__init__(guard, door.key, transport, line_frame)
+        self.session = door.new_session(self)
+
+    def close(self, why: Close) -> None:
+        if self.why is not None:
+            return
+        self.why = why
+        self.shut()
+        if why is TOO_SLOW:
+            self.transport.abortConnection()
+            return
+        # Unregistered first, or Twisted would wait for the producer before it closes.
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        if self.unsent():
+            self._guard.stalls.watch(self)
+
+    def opening_expired(self) -> None:
+        self.attempt(self.session.opening_too_late)
+
+
+@implementer(IHalfCloseableProtocol)
+class LineProtocol(LineReceiver):
+    """Hands a session its opening, then its lines.
+
+    In raw mode until the opening is complete. Cuts lines by itself: LineReceiver
+    copies the rest of what it was given for every line, which is quadratic.
+    """
+
+    delimiter = b"\n"
+    line_mode = 0
+    connection: LineConnection
+
+    def __init__(self, guard: Guard, door: LineDoor) -> None:
+        self.MAX_LENGTH = door.line_bytes
+        self._guard = guard
+        self._door = door
+        self._rest = b""
+
+    def connectionMade(self) -> None:
+        self.connection = LineConnection(self._guard, self._door, self.transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.connection.why is None:
+            self.connection.attempt(self._take, data)
+
+    def readConnectionLost(self) -> None:
+        if self.connection.why is None:
+            self.connection.attempt(self.connection.session.ended, self._rest)
+
+    def writeConnectionLost(self) -> None:
+        """Nothing to do: only `close` ends the writing, and the reading with it."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.connection.shut()
+        self.connection.attempt(self.connection.session.closed)
+        self._guard.release(self.connection)
+
+    def lineReceived(self, line: bytes) -> None:
+        self.connection.session.line(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self._rest = b""
+        self.connection.session.line_too_long()
+
+    def _take(self, data: bytes) -> None:
+        session = self.connection.session
+        if not self.line_mode:
+            rest = session.opening(data)
+            if rest is None:
+                return
+            self.line_mode = 1
+            data = rest
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        longest = self.MAX_LENGTH
+        for line in lines:
+            if len(line) > longest:
+                self.lineLengthExceeded(line)
+            session.line(line)
+        if len(self._rest) > longest:
+            self.lineLengthExceeded(self._rest)
+
+
+class LineFactory(ServerFactory):
+    """Makes a `LineProtocol` for each connection of a door."""
+
+    noisy = False
+
+    def __init__(self, guard: Guard, door: LineDoor) -> None:
+        self._guard = guard
+        self._door = door
+
+    def buildProtocol(self, addr: IAddress | None) -> LineProtocol:
+        protocol = LineProtocol(self._guard, self._door)
+        protocol.factory = self
+        return protocol

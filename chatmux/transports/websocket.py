@@ -1,0 +1,350 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""WebSocket on Autobahn: the one base of every WebSocket listener.
+
+Autobahn parses and checks; this module gives it limits, deadlines, a way out for
+messages that does not pass through it, and mends what was measured to be wrong with
+it (docs/architecture.md, "What Autobahn is kept from"). Overridden methods keep
+Autobahn's names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from chatmux.door import WebSocketDoor
+from chatmux.interfaces import Session
+from chatmux.model import NO_OPENING, NORMAL, SILENT, Close
+from chatmux.transports.connection import SocketConnection
+from chatmux.transports.deadlines import Deadlines
+from chatmux.transports.frames import binary_frame, text_frame
+from chatmux.transports.guard import Guard
+from chatmux.transports.upgrade import origin_is_welcome, refusal_bytes, route
+
+_MESSAGE_TOO_LATE = Close(1008, "a message was not complete in time")
+_TOO_MANY_FRAGMENTS = Close(1008, "too many fragments")
+_HEADER_TOO_LONG = 431
+
+
+class QuietLog:
+    """Stands in for Autobahn's log, whose lines this module's own replace."""
+
+    @staticmethod
+    def debug(*arguments: object, **fields: object) -> None:
+        """Drop: made for every read and write."""
+
+    info = warn = debug
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+
+    def error(self, form: str, **fields: object) -> None:
+        self._guard.log.error(form, **fields)
+
+
+class WebSocketConnection(SocketConnection):
+    """The connection of a `WebSocketProtocol`."""
+
+    __slots__ = ("protocol",)
+
+    def __init__(self, guard: Guard, key: str, protocol: WebSocketProtocol) -> None:
+        self.protocol = protocol
+        super().__init__(guard, key, protocol.transport, text_frame)
+
+    def close(self, why: Close) -> None:
+        if self.why is not None:
+            return
+        self.why = why
+        self.shut()
+        if self.protocol.state == WebSocketProtocol.STATE_OPEN:
+            reason = why.reason.encode()[:123].decode(errors="ignore")
+            self.protocol.sendCloseFrame(why.code, reason.encode(), isReply=False)
+        else:
+            self.protocol.dropConnection(abort=True)
+
+    def opened(self) -> None:
+        super().opened()
+        self.protocol.opened()
+
+    def answer_in(self, binary: bool) -> None:
+        framing = binary_frame if binary else text_frame
+        if framing is not self.framing:
+            self.framing = framing
+            for subscription in self.subscriptions:
+                subscription.reframe()
+
+    def opening_expired(self) -> None:
+        self.close(NO_OPENING)
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self.protocol.pay_pong()
+
+
+class WebSocketProtocol(WebSocketServerProtocol):
+    """One WebSocket connection, from the first byte of its handshake."""
+
+    # Options are attributes of the factory's own subclass, see `WebSocketFactory`;
+    # with nothing to copy, Autobahn does not format them for its log either.
+    CONFIG_ATTRS: list[str] = []
+
+    factory: WebSocketFactory
+    transport: Any
+    connection: WebSocketConnection
+    door: WebSocketDoor
+    session: Session | None = None
+    fragments = 0
+    owed_pong: bytes | None = None
+
+    def connectionMade(self) -> None:
+        # Instead of Autobahn's, which collects details for WAMP at some cost.
+        self.connection = WebSocketConnection(
+            self.factory.guard, self.factory.key, self
+        )
+        self.peer = self.connection.peer
+        self._connectionMade()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.connection.shut()
+        self.factory.forget(self)
+        if self.closeHandshakeTimeoutCall is not None:
+            self.closeHandshakeTimeoutCall.cancel()
+            self.closeHandshakeTimeoutCall = None
+        self._connectionLost(reason)  # type: ignore[arg-type]
+        # Resolved with the protocol itself, which makes a cycle that only the garbage
+        # collector would free.
+        self.is_closed = None
+        self.is_open = None
+        if self.session is not None:
+            self.connection.attempt(self.session.closed)
+        self.factory.guard.release(self.connection)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self.state == self.STATE_CONNECTING and self._header_is_too_long(data):
+            self.failHandshake("the header is too long", _HEADER_TOO_LONG)
+            return
+        self._dataReceived(data)
+        # Of a message that is not all here, the rest has to come in time.
+        if self.state == self.STATE_OPEN:
+            if self.inside_message or self.data:
+                if self not in self.factory.messages:
+                    self.factory.messages.add(self)
+            else:
+                self.factory.messages.discard(self)
+
+    def _header_is_too_long(self, data: bytes) -> bool:
+        longest = self.factory.guard.limits.header_bytes
+        if len(self.data) + len(data) <= longest:
+            return False
+        return b"\r\n\r\n" not in (self.data + data[: longest - len(self.data)])
+
+    # The handshake
+
+    def onConnect(self, request: ConnectionRequest) -> str | None:
+        door = self.factory.door_for(request.path)
+        if door is None:
+            raise _deny(404, "no such path")
+        headers = request.headers
+        if not origin_is_welcome(headers.get("origin"), headers["host"], door.origins):
+            raise _deny(403, "this origin is not welcome")
+        self.door = door
+        self.maxMessagePayloadSize = door.opening_bytes
+        return None
+
+    def onOpen(self) -> None:
+        self.connection.door = self.door.key
+        self.connection.attempt(self._begin)
+        self.factory.pings.add(self)
+
+    def _begin(self) -> None:
+        self.session = self.door.new_session(self.connection)
+
+    def opened(self) -> None:
+        """Admit longer messages: the peer has said who it is."""
+        self.maxMessagePayloadSize = self.door.message_bytes
+
+    def failHandshake(
+        self, reason: str, code: int = 400, responseHeaders: Any = None
+    ) -> None:
+        """Refuse with the answer of the door, and a log line of ours."""
+        path = getattr(self, "http_request_path", None)
+        door = None if path is None else self.factory.door_for(path)
+        refusal = refusal_bytes(door, path is not None, code, reason)
+        self.connection.why = Close(1002, f"refused the handshake: {reason}")
+        self.connection.shut()
+        self.transport.write(refusal)
+        self.wasNotCleanReason = reason
+        self.dropConnection(abort=False)
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: Any = None) -> None:
+        # Autobahn's own evaluates the arguments of a debug line, 1 µs for each write.
+        if self.state == self.STATE_CONNECTING:
+            data = data.replace(b"Upgrade: WebSocket\r\n", b"Upgrade: websocket\r\n", 1)
+        self.transport.write(data)
+
+    # Messages
+
+    def onMessageBegin(self, isBinary: bool) -> None:
+        super().onMessageBegin(isBinary)
+        self.fragments = 0
+
+    def onMessageFrameBegin(self, length: int) -> None:
+        self.fragments += 1
+        if self.fragments > self.factory.guard.limits.fragments:
+            self.connection.close(_TOO_MANY_FRAGMENTS)
+            self.failedByMe = True
+        super().onMessageFrameBegin(length)
+
+    def onMessageEnd(self) -> None:
+        # Autobahn's own makes a Deferred for each message, for listeners we have not.
+        data, self.message_data = self.message_data, []
+        if self.failedByMe or self.connection.why is not None or self.session is None:
+            return
+        payload = data[0] if len(data) == 1 else b"".join(data)
+        self.connection.attempt(self.session.received, payload, self.message_is_binary)
+
+    # Staying and going
+
+    def onPing(self, payload: bytes) -> None:
+        # A peer that does not read gets no queue of answers: RFC 6455, section 5.5.3,
+        # lets the last one do for all.
+        if self.connection.paused:
+            self.owed_pong = payload
+        else:
+            self.sendPong(payload)  # type: ignore[no-untyped-call]
+
+    def pay_pong(self) -> None:
+        """Answer the last ping that came while the connection was paused."""
+        payload, self.owed_pong = self.owed_pong, None
+        if payload is not None:
+            self.sendPong(payload)  # type: ignore[no-untyped-call]
+
+    def onPong(self, payload: bytes) -> None:
+        if self in self.factory.pongs:
+            self.factory.pongs.discard(self)
+            self.factory.pings.add(self)
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        # Autobahn resets even after both sides have said all.
+        super()._closeConnection(abort and not self.wasClean)
+
+    def sendCloseFrame(
+        self,
+        code: int | None = None,
+        reasonUtf8: bytes | None = None,
+        isReply: bool = False,
+    ) -> None:
+        """Say why, or answer with the peer's own code but not its words."""
+        self.connection.shut()
+        if isReply:
+            reasonUtf8 = None
+        elif self.connection.why is None:
+            # Autobahn found the peer at fault.
+            reason = (reasonUtf8 or b"").decode()
+            self.connection.why = Close(code or NORMAL.code, reason)
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+
+
+class WebSocketFactory(WebSocketServerFactory):
+    """Serves the WebSocket doors of one address, told apart by their paths.
+
+    Args:
+        guard: Watches over all connections of the node.
+        doors: At least one; no two with the same path.
+    """
+
+    noisy = False
+
+    def __init__(self, guard: Guard, doors: list[WebSocketDoor]) -> None:
+        super().__init__(server="", reactor=guard.clock)  # type: ignore[no-untyped-call]
+        limits = guard.limits
+        self.guard = guard
+        self.doors = doors
+        self.key = doors[0].key
+        # Autobahn's batches its timers by the global reactor.
+        self._batched_timer = _Timer(guard)
+        options: dict[str, Any] = {
+            option: getattr(self, option)
+            for option in WebSocketServerProtocol.CONFIG_ATTRS
+        }
+        options |= {
+            # A function in a class would become a method.
+            "perMessageCompressionAccept": staticmethod(_no_compression),
+            "webStatus": False,
+            "failByDrop": False,
+            "echoCloseCodeReason": True,
+            # The guard's deadline for the opening covers the handshake.
+            "openHandshakeTimeout": 0,
+            "closeHandshakeTimeout": limits.closing_seconds,
+            "log": QuietLog(guard),
+        }
+        self._protocol: type[WebSocketProtocol] = type(
+            "BoundWebSocketProtocol", (WebSocketProtocol,), options
+        )
+        clock = guard.clock
+        self.messages: Deadlines[WebSocketProtocol] = Deadlines(
+            clock, limits.message_seconds, _expire_message
+        )
+        self.pings: Deadlines[WebSocketProtocol] = Deadlines(
+            clock, limits.ping_seconds, self._ping
+        )
+        self.pongs: Deadlines[WebSocketProtocol] = Deadlines(
+            clock, limits.pong_seconds, _expire_pong
+        )
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> WebSocketProtocol:
+        protocol = self._protocol()
+        protocol.factory = self
+        return protocol
+
+    def doStop(self) -> None:
+        super().doStop()  # type: ignore[no-untyped-call]
+        for deadlines in (self.messages, self.pings, self.pongs):
+            deadlines.stop()
+
+    def door_for(self, path: str) -> WebSocketDoor | None:
+        """Return the door of a request's path."""
+        return route(path, self.doors)
+
+    def forget(self, protocol: WebSocketProtocol) -> None:
+        """End all deadlines of a protocol whose connection is lost."""
+        self.messages.discard(protocol)
+        self.pings.discard(protocol)
+        self.pongs.discard(protocol)
+
+    def _ping(self, protocol: WebSocketProtocol) -> None:
+        if protocol.state == WebSocketProtocol.STATE_OPEN:
+            protocol.sendPing()
+            self.pongs.add(protocol)
+
+
+def _deny(status: int, reason: str) -> ConnectionDeny:
+    denial: ConnectionDeny = ConnectionDeny(status, reason)  # type: ignore[no-untyped-call]
+    return denial
+
+
+def _no_compression(offers: object) -> None:
+    """Accept no offer: deflate costs 100 KB for a connection."""
+
+
+class _Timer:
+    """What Autobahn asks for delayed calls: the clock that was handed in."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.call_later = guard.clock.callLater
+
+
+def _expire_message(protocol: WebSocketProtocol) -> None:
+    protocol.connection.close(_MESSAGE_TOO_LATE)
+
+
+def _expire_pong(protocol: WebSocketProtocol) -> None:
+    protocol.connection.close(SILENT)
