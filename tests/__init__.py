@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""Tests, for trial. Those of pure code use no reactor; see CONTRIBUTING.md."""

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""A connection in memory, as the broker and the sessions see one."""
+
+from __future__ import annotations
+
+from itertools import count
+
+from chatmux.interfaces import Framing, Subscription
+from chatmux.model import Close
+
+_numbers = count(1)
+
+
+def bare(message: bytes) -> bytes:
+    """Frame nothing."""
+    return message
+
+
+def bracketed(message: bytes) -> bytes:
+    """Frame in a way that shows where a message begins and ends."""
+    return b"<" + message + b">"
+
+
+class MemoryConnection:
+    """Keeps what is written, and pauses when more than `room` bytes were not read.
+
+    As Twisted's transports do it: the write that exceeds the room is taken whole, and
+    the pause happens inside of it.
+    """
+
+    def __init__(self, framing: Framing = bare, room: int = 1 << 30) -> None:
+        self.number = next(_numbers)
+        self.framing = framing
+        self.room = room
+        self.paused = False
+        self.subscriptions: set[Subscription] = set()
+        self.chunks: list[bytes] = []
+        self.unread = 0
+        self.written_while_paused = 0
+        self.closed_for: Close | None = None
+        self.is_opened = False
+        self.binary: bool | None = None
+        self.ignored_for: list[str] = []
+
+    @property
+    def written(self) -> bytes:
+        return b"".join(self.chunks)
+
+    def take(self) -> bytes:
+        """Return what was written since the last call."""
+        written = self.written
+        self.chunks.clear()
+        return written
+
+    def read(self) -> None:
+        """Read all, as the peer; resumes the writing."""
+        while self.unread:
+            self.unread = 0
+            if self.paused:
+                self.paused = False
+                for subscription in tuple(self.subscriptions):
+                    subscription.resume()
+
+    def write(self, chunk: bytes) -> None:
+        if self.closed_for is not None:
+            return
+        self.chunks.append(chunk)
+        self.written_while_paused += self.paused
+        self.unread += len(chunk)
+        if self.unread > self.room and not self.paused:
+            self.paused = True
+            for subscription in tuple(self.subscriptions):
+                subscription.pause()
+
+    def send(self, message: bytes) -> None:
+        self.write(self.framing(message))
+
+    def close(self, why: Close) -> None:
+        if self.closed_for is None:
+            self.closed_for = why
+
+    def opened(self) -> None:
+        self.is_opened = True
+
+    def answer_in(self, binary: bool) -> None:
+        self.binary = binary
+
+    def ignored(self, why: str) -> None:
+        self.ignored_for.append(why)

@@ -1,0 +1,154 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""The delivery promise, for any interleaving of what can happen to subscribers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatmux.broker.local import LocalBroker
+from chatmux.interfaces import Subscription
+from chatmux.model import TOO_SLOW, Publication
+from tests.doubles import MemoryConnection, bare, bracketed
+
+NAMES = ("a", "b", "c")
+BRIDGES = (("a", "b"),)
+CANONICAL = {"a": "a", "b": "a", "c": "c"}
+
+
+def plain(publication: Publication) -> list[bytes]:
+    return [b"%d;" % int(publication.text.partition(" ")[0])]
+
+
+def doubled(publication: Publication) -> list[bytes]:
+    """Make two messages of each publication."""
+    return plain(publication) * 2
+
+
+@dataclass
+class Place:
+    """What the model knows of one subscription."""
+
+    subscription: Subscription
+    encoding: object
+    echo: bool
+    expected: list[int] = field(default_factory=list)
+
+
+class Model:
+    """A broker, its peers, and what each of them should have been sent."""
+
+    def __init__(self, max_log_bytes: int) -> None:
+        self.clock = Clock()
+        self.broker = LocalBroker(
+            self.clock, bridges=BRIDGES, max_log_bytes=max_log_bytes
+        )
+        self.peers: dict[tuple[int, str], tuple[MemoryConnection, list[Place]]] = {}
+        self.ended: list[tuple[MemoryConnection, list[Place]]] = []
+        self.published = 0
+
+    def peer(self, index: int, channel: str) -> tuple[MemoryConnection, list[Place]]:
+        # One connection for each pair, so that what it was sent is of one channel.
+        key = index, CANONICAL[channel]
+        if key not in self.peers:
+            room = (0, 10, 100, 1 << 30)[index % 4]
+            framing = (bare, bracketed)[index % 2]
+            self.peers[key] = MemoryConnection(framing, room), []
+        return self.peers[key]
+
+    def subscribe(self, index: int, channel: str, twice: bool, echo: bool) -> None:
+        connection, places = self.peer(index, channel)
+        if places or connection.closed_for:
+            return
+        encoding = doubled if twice else plain
+        subscription = self.broker.subscribe(channel, connection, encoding, echo=echo)
+        places.append(Place(subscription, encoding, echo))
+
+    def unsubscribe(self, index: int, channel: str) -> None:
+        """Leave, or lose the connection; the next one is a new one."""
+        connection, places = self.peers.pop((index, CANONICAL[channel]), (None, []))
+        if connection is not None:
+            for place in places:
+                self.broker.unsubscribe(place.subscription)
+            self.ended.append((connection, places))
+
+    def publish(self, index: int, channel: str, size: int) -> None:
+        self.published += 1
+        source = self.peer(index, channel)[0].number
+        text = f"{self.published} {'x' * size}"
+        self.broker.publish(channel, "x", text, origin="test", source=source)
+        for (_, name), (connection, places) in self.peers.items():
+            if name == CANONICAL[channel] and connection.closed_for is None:
+                for place in places:
+                    if place.echo or connection.number != source:
+                        place.expected.append(self.published)
+
+    def reframe(self, index: int, channel: str) -> None:
+        connection, places = self.peer(index, channel)
+        connection.framing = bracketed if connection.framing is bare else bare
+        for place in places:
+            place.subscription.reframe()
+
+    def read(self, index: int, channel: str) -> None:
+        self.peer(index, channel)[0].read()
+
+    def turn(self) -> None:
+        self.clock.advance(0)
+
+    def check(self) -> None:
+        """Let everybody read, and compare."""
+        self.turn()
+        for connection, _ in self.peers.values():
+            connection.read()
+        for connection, _ in self.peers.values():
+            assert connection.written_while_paused == 0
+        for connection, places in [*self.peers.values(), *self.ended]:
+            written = connection.written.replace(b"<", b"").replace(b">", b"")
+            got = [int(number) for number in written.split(b";")[:-1]]
+            for place in places:
+                times = 2 if place.encoding is doubled else 1
+                expected = [n for n in place.expected for _ in range(times)]
+                if connection.closed_for is None:
+                    assert got == expected, (got, expected)
+                else:
+                    assert connection.closed_for is TOO_SLOW
+                    assert got == expected[: len(got)], (got, expected)
+
+
+indices = st.integers(0, 5)
+channels = st.sampled_from(NAMES)
+steps = st.one_of(
+    st.tuples(st.just("publish"), indices, channels, st.sampled_from((0, 10, 60_000))),
+    st.tuples(st.just("publish"), indices, channels, st.just(0)),
+    st.tuples(
+        st.just("subscribe"), indices, channels, st.booleans(), st.booleans()
+    ),
+    st.tuples(st.just("unsubscribe"), indices, channels),
+    st.tuples(st.just("read"), indices, channels),
+    st.tuples(st.just("reframe"), indices, channels),
+    st.tuples(st.just("turn")),
+)
+
+
+class DeliveryTests(SynchronousTestCase):
+    @settings(
+        max_examples=400,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(
+        st.lists(steps, min_size=60, max_size=200),
+        st.sampled_from((2_000, 100_000, 1 << 22)),
+    )
+    def test_each_gets_each_publication_once_and_in_order(
+        self, sequence: list[tuple[object, ...]], max_log_bytes: int
+    ) -> None:
+        model = Model(max_log_bytes)
+        for name, *arguments in sequence:
+            getattr(model, str(name))(*arguments)
+        model.check()

@@ -1,0 +1,201 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""The example clients, each a process of its own, against a node in this one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor as global_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from chatmux.config import build
+from chatmux.node import SECTIONS, Node
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+SECRET = "of the examples"
+CONFIG = {
+    "multichat": {"host": "127.0.0.1:0", "secret-key": SECRET},
+    "machat": {"tcp": "127.0.0.1:0", "ws": "127.0.0.1:0"},
+    "bridges": [["multichat", "machat/lounge"]],
+}
+
+reactor: Any = global_reactor
+
+
+class Example(ProcessProtocol):
+    """One run of an example, with pipes for its input and output."""
+
+    transport: Any
+
+    def __init__(self, test: TestCase, name: str, *arguments: str) -> None:
+        self.printed = b""
+        self.complaint = b""
+        self._exited: Deferred[int] = Deferred()
+        self._running = True
+        self._awaited: tuple[bytes, Deferred[None]] | None = None
+        command = [sys.executable, str(EXAMPLES / name), *arguments]
+        reactor.spawnProcess(self, sys.executable, command, env={})
+        test.addCleanup(self._kill)
+
+    def type(self, text: str) -> None:
+        """Give it input."""
+        self.transport.write(text.encode())
+
+    def end(self) -> Deferred[int]:
+        """End its input; fires with its exit status."""
+        self.transport.closeStdin()
+        return self._exited
+
+    def prints(self, words: bytes) -> Deferred[None]:
+        """Fire when it has printed `words`."""
+        found: Deferred[None] = Deferred()
+        self._awaited = words, found
+        self._look()
+        return found
+
+    def outReceived(self, data: bytes) -> None:
+        self.printed += data
+        self._look()
+
+    def errReceived(self, data: bytes) -> None:
+        self.complaint += data
+
+    def processEnded(self, reason: Failure) -> None:
+        self._running = False
+        if self._awaited is not None:
+            self._awaited[1].errback(AssertionError(self.complaint.decode()))
+        self._exited.callback(reason.value.exitCode)  # type: ignore[attr-defined]
+
+    def _look(self) -> None:
+        if self._awaited is not None and self._awaited[0] in self.printed:
+            found, self._awaited = self._awaited[1], None
+            found.callback(None)
+
+    def _kill(self) -> Deferred[int] | None:
+        if not self._running:
+            return None
+        self.transport.signalProcess("KILL")
+        return self._exited
+
+
+class ExampleTests(TestCase):
+    timeout = 60
+
+    async def setUp(self) -> None:
+        self.node = Node(build(CONFIG, SECTIONS), reactor)
+        await self.node.listen()
+        self.node.startService()
+        self.addCleanup(self.node.stopService)
+
+    def run_example(self, name: str, key: str, *arguments: str) -> Example:
+        host, port = self.node.addresses[key]
+        return Example(self, name, "--address", f"{host}:{port}", *arguments)
+
+    def machat_tcp(self, *arguments: str) -> Example:
+        return self.run_example("machat_tcp.py", "machat.tcp", *arguments)
+
+    def machat_websocket(self, *arguments: str) -> Example:
+        return self.run_example("machat_websocket.py", "machat.ws", *arguments)
+
+    def multichat(self, *arguments: str) -> Example:
+        return self.run_example("multichat_client.py", "multichat.host", *arguments)
+
+    async def check_own_lines(self, start: Callable[..., Example]) -> None:
+        example = start("--client", "ann", "--room", "r", "--wait", "0")
+        lines = [f"line {number}" for number in range(200)]
+        example.type("\n".join(lines))
+        self.assertEqual((await example.end(), example.complaint), (0, b""))
+        heard = example.printed.decode().splitlines()
+        self.assertEqual(heard, [f"ann:{line}" for line in lines])
+
+    async def check_refused(self, example: Example, why: bytes) -> None:
+        self.assertEqual(await example.end(), 1)
+        self.assertIn(why, example.complaint)
+        self.assertNotIn(b"Traceback", example.complaint)
+
+    async def test_tcp_hears_its_own_lines_in_order(self) -> None:
+        await self.check_own_lines(self.machat_tcp)
+
+    async def test_websocket_hears_its_own_lines_in_order(self) -> None:
+        await self.check_own_lines(self.machat_websocket)
+
+    async def test_two_talk_over_the_bridge(self) -> None:
+        member = self.machat_tcp("--client", "ann", "--room", "lounge")
+        member.type("I am here\n")
+        await member.prints(b"ann:I am here\n")
+        relay = self.multichat("--client", "bridge", "--secret", SECRET)
+        relay.type("hello\nlounge\n")
+        await member.prints(b"bridge:hello\nbridge:lounge\n")
+        member.type("hello bridge\n")
+        await relay.prints(b"[ann] hello bridge\n")
+        self.assertEqual(await relay.end(), 0)
+        self.assertEqual(await member.end(), 0)
+        self.assertNotIn(b"lounge", relay.printed)
+
+    async def test_all_lines_of_a_pipe_are_relayed(self) -> None:
+        member = self.machat_websocket("--client", "ann", "--room", "lounge")
+        member.type("here\n")
+        await member.prints(b"ann:here\n")
+        secret = Path(self.mktemp())
+        secret.write_text(SECRET + "\n")
+        options = "--secret-file", str(secret), "--wait", "0"
+        relay = self.multichat("--client", "pipe", *options)
+        lines = [f"line {number}\n" for number in range(200)]
+        relay.type("".join(lines))
+        self.assertEqual(await relay.end(), 0)
+        await member.prints(b"pipe:line 199\n")
+        heard = "".join(f"pipe:{line}" for line in lines)
+        self.assertEqual(member.printed.decode(), "ann:here\n" + heard)
+        self.assertEqual(await member.end(), 0)
+
+    async def test_a_line_without_an_end_is_said(self) -> None:
+        for start in (self.machat_tcp, self.machat_websocket):
+            example = start("--client", "ann")
+            example.type("first\nlast")
+            self.assertEqual(await example.end(), 0)
+            self.assertEqual(example.printed, b"ann:first\nann:last\n")
+
+    async def test_refusals(self) -> None:
+        colon = b"the name must not have a colon in it"
+        await self.check_refused(self.machat_tcp("--client", "a:b"), colon)
+        await self.check_refused(self.machat_websocket("--client", "a:b"), colon)
+        wrong = self.multichat("--client", "a", "--secret", "wrong")
+        await self.check_refused(wrong, b"wrong secret key")
+
+    async def test_refused_origin(self) -> None:
+        evil = "--origin", "http://evil.example"
+        await self.check_refused(self.machat_websocket("--client", "a", *evil), b"403")
+        options = "--client", "a", "--secret", SECRET
+        await self.check_refused(self.multichat(*options, *evil), b"403")
+
+    async def test_other_path(self) -> None:
+        options = "--client", "a", "--secret", SECRET, "--path", "/below/root"
+        self.assertEqual(await self.multichat(*options).end(), 0)
+
+    async def test_nobody_listens(self) -> None:
+        address = "--address", "127.0.0.1:1"
+        for name in ("machat_tcp.py", "machat_websocket.py"):
+            example = Example(self, name, *address, "--client", "a")
+            await self.check_refused(example, b"refused")
+        options = "--client", "a", "--secret", "s"
+        example = Example(self, "multichat_client.py", *address, *options)
+        await self.check_refused(example, b"refused")
+
+    async def test_server_ends_the_conversation(self) -> None:
+        members = [
+            self.machat_tcp("--client", "t", "--room", "r"),
+            self.machat_websocket("--client", "w", "--room", "r"),
+        ]
+        for member in members:
+            member.type("here\n")
+            await member.prints(b":here\n")
+        await self.node.stopService()
+        await self.check_refused(members[0], b"the server closed the connection")
+        await self.check_refused(members[1], b"the server is shutting down")

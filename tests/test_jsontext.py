@@ -1,0 +1,133 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""The entrance for JSON, and finding where a value ends in a stream."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatmux.errors import TextError
+from chatmux.protocols.jsontext import ObjectScanner, decode
+
+
+class Greeting(msgspec.Struct):
+    name: str | None = None
+    age: int | None = None
+
+
+decoder = msgspec.json.Decoder(Greeting)
+anything = msgspec.json.Decoder()
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+objects = st.dictionaries(st.text(), values)
+
+
+class DecodeTests(SynchronousTestCase):
+    def test_good_objects(self) -> None:
+        for text, name in (
+            (b'{"name":"bob"}', "bob"),
+            (b' { "name" : "bob" } ', "bob"),
+            (b'{"name":"a","name":"b"}', "b"),
+            (b'{"name":"bob","unknown":[{}]}', "bob"),
+            (b'{"name":null}', None),
+            (b"{}", None),
+            ('{"name":"ü\u2028"}'.encode(), "ü\u2028"),
+            (b'{"name":"\\ud83d\\ude00"}', "😀"),
+        ):
+            self.assertEqual(decode(text, decoder).name, name, text)
+
+    def test_a_half_surrogate_becomes_a_replacement_character(self) -> None:
+        for text, name in (
+            (b'{"name":"a\\ud800b"}', "a\ufffdb"),
+            (b'{"name":"\\uDC00\\uD800"}', "\ufffd\ufffd"),
+            (b'{"name":"\\ud800\\ud83d\\ude00"}', "\ufffd😀"),
+            (b'{"other":"\\ud800","name":"bob"}', "bob"),
+        ):
+            self.assertEqual(decode(text, decoder).name, name, text)
+
+    def test_what_is_no_json_or_another_type_is_refused(self) -> None:
+        for text in (
+            b"",
+            b"{",
+            b"[]",
+            b'"name"',
+            b'{"name":1}',
+            b'{"age":NaN}',
+            b'{"age":1e999}',
+            b'{"name":"a\tb"}',
+            b'{"name":"bob"}{}',
+            b"\xef\xbb\xbf{}",
+            '{"name":"bob"}'.encode("utf-16"),
+            b'{"name":"\xff"}',
+            b'{"name":"\xed\xa0\x80"}',
+            b'{"name":"\\ud800","age":NaN}',
+            b'{"name":"\\ud800"',
+            b'{"age":"\\ud800"}',
+            b"[" * 100_000,
+            b'{"a":' * 100_000,
+            b'{"a":"\\ud800","b":' + b"[" * 100_000,
+        ):
+            self.assertRaises(TextError, decode, text, decoder)
+
+    @given(st.binary())
+    def test_nothing_but_a_text_error_comes_of_any_bytes(self, data: bytes) -> None:
+        try:
+            decode(data, decoder)
+        except TextError:
+            pass
+
+    @given(st.lists(st.integers(0xD800, 0xDFFF) | st.integers(0x20, 0x7E), max_size=8))
+    def test_no_surrogate_passes(self, points: list[int]) -> None:
+        text = "".join(f"\\u{point:04x}" for point in points)
+        name = decode(b'{"name":"%s"}' % text.encode(), decoder).name
+        assert name is not None
+        name.encode()
+
+
+class ScannerTests(SynchronousTestCase):
+    @given(objects, st.binary(max_size=20), st.data())
+    def test_any_cutting_finds_the_same_end(
+        self, value: dict[str, object], rest: bytes, data: st.DataObject
+    ) -> None:
+        text = json.dumps(value, ensure_ascii=data.draw(st.booleans())).encode(
+            errors="surrogatepass"
+        )
+        stream = b" \r\n"[: data.draw(st.integers(0, 3))] + text + rest
+        scanner = ObjectScanner(1 << 20)
+        found, at = None, 0
+        while found is None:
+            step = data.draw(st.integers(1, len(stream)))
+            found = scanner.feed(stream[at : at + step])
+            at += step
+        self.assertEqual(found[0].strip(), text)
+        self.assertEqual(found[1] + stream[at:], rest)
+
+    def test_what_is_no_object_is_refused_at_its_first_byte(self) -> None:
+        for text in b"G", b"[", b'"', b"\x16\x03\x01", b" \n1", b"\x00", b"}":
+            self.assertRaises(TextError, ObjectScanner(100).feed, text)
+
+    def test_an_object_may_be_as_long_as_the_limit(self) -> None:
+        text = b'{"a":"' + b"x" * 92 + b'"}'
+        self.assertEqual(len(text), 100)
+        self.assertEqual(ObjectScanner(100).feed(text + b"rest"), (text, b"rest"))
+        self.assertRaises(TextError, ObjectScanner(99).feed, text)
+
+    def test_an_endless_object_is_refused_at_the_limit(self) -> None:
+        scanner = ObjectScanner(100)
+        for byte in b'{"a":"' + b"x" * 94:
+            self.assertIsNone(scanner.feed(bytes([byte])))
+        self.assertRaises(TextError, scanner.feed, b"x")
+
+    def test_endless_blanks_are_refused_at_the_limit(self) -> None:
+        scanner = ObjectScanner(100)
+        self.assertIsNone(scanner.feed(b" " * 100))
+        self.assertRaises(TextError, scanner.feed, b" ")
