@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for verb in (run, check):
         verb.add_argument("--config", "-c", metavar="FILE", help="the configuration")
     given = parser.parse_args(sys.argv[1:] if arguments is None else arguments)
-    twist = ["twist", "chatmux"]
+    twist = ["twist", "--log-format=text", "chatmux"]
     if given.config is not None:
         twist += ["--config", given.config]
     if given.verb == "check":

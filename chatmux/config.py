@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from chatmux.errors import ConfigError
-from chatmux.settings import Limits, Secret, Settings
+from chatmux.settings import Limits, Seconds, Secret, Settings
 from chatmux.values import Values
 
 S = TypeVar("S", bound=Settings)
@@ -41,7 +41,7 @@ class Top(Settings, frozen=True, kw_only=True):
     """
 
     bridges: tuple[tuple[str, ...], ...] = ()
-    drain_seconds: float = 10
+    drain_seconds: Seconds = 10
     require_tls: bool = False
     log_level: Literal["info", "debug"] = "info"
     limits: Limits = Limits()
@@ -87,6 +87,8 @@ def build(raw: Mapping[str, Any], sections: Sections) -> Config:
         section = sections.get(key.lower())
         if section is None:
             top[key] = value
+        elif key.lower() in found:
+            raise ConfigError(key, "stands there twice")
         else:
             found[key.lower()] = convert(value, section, key.lower())
     config = Config(convert(top, Top, "", also=tuple(sections)), found)

@@ -37,6 +37,8 @@ class LineDoor:
     line_bytes: int
     """Longest line, without its newline."""
     tls: TLSFiles | None = None
+    tls_key: str = ""
+    """Path of the configuration's section that `tls` is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class WebSocketDoor:
     message_bytes: int = 1 << 20
     """Longest message after it."""
     tls: TLSFiles | None = None
+    tls_key: str = ""
+    """Path of the configuration's section that `tls` is of."""
 
 
 Door = LineDoor | WebSocketDoor

@@ -59,7 +59,7 @@ class Connection(Protocol):
 
     @property
     def number(self) -> int:
-        """Identity of the connection in this process, from 1 up, never used again."""
+        """Identity of the connection, from `Broker.new_number`."""
 
     @property
     def framing(self) -> Framing:
@@ -144,6 +144,12 @@ class Broker(Protocol):
     that was accepted after its subscription, once, in the channel's one order. Whoever
     cannot be kept up with is closed with `TOO_SLOW`.
     """
+
+    def new_number(self) -> int:
+        """Return a number for a new connection: above 0, and never given before.
+
+        Of the broker, since listeners that share one must not number alike.
+        """
 
     def publish(
         self,

@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatmux.broker.local import LocalBroker
 from chatmux.config import Config, Sections
@@ -67,15 +69,20 @@ class Node(Service):
         top = config.top
         self._reactor = reactor
         self._drain_seconds = top.drain_seconds
-        self.guard = Guard(reactor, top.limits, debug=top.log_level == "debug")
         if broker is None:
             broker = LocalBroker(
                 reactor,
                 bridges=top.bridges,
                 max_log_bytes=top.limits.log_bytes,
-                on_error=self.guard.log.failure,
+                on_error=Logger(namespace="chatmux").failure,
             )
         self.broker = broker
+        self.guard = Guard(
+            reactor,
+            top.limits,
+            new_number=broker.new_number,
+            debug=top.log_level == "debug",
+        )
         doors: list[Door] = []
         self._warnings: list[str] = []
         for module in PROTOCOLS:
@@ -105,16 +112,18 @@ class Node(Service):
         """Bind all addresses, before the start and the dropping of privileges.
 
         Errbacks with `ListenError` for the first that cannot be bound; those that
-        were bound are released.
+        were bound are released in a later reactor turn.
         """
         binding = gatherResults(
             [listener.listen() for listener in self.listeners], consumeErrors=True
         )
         return binding.addCallbacks(lambda _: None, self._release)
 
-    def _release(self, failure: Any) -> Deferred[None]:
-        released = gatherResults([listener.stop() for listener in self.listeners])
-        return released.addCallback(lambda _: failure.value.subFailure)
+    def _release(self, failure: Failure) -> Failure:
+        for listener in self.listeners:
+            listener.stop()
+        assert isinstance(failure.value, FirstError)
+        return failure.value.subFailure
 
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]

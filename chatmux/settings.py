@@ -8,7 +8,12 @@ A protocol declares its section as a `Settings` with annotated fields and defaul
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+HTTPPath = Annotated[str, msgspec.Meta(pattern="^/")]
 
 
 class Settings(
@@ -74,12 +79,12 @@ class Limits(Settings, frozen=True, kw_only=True):
             it is closed; at least 4 MiB, four of the largest message.
     """
 
-    opening_seconds: float = 10
-    message_seconds: float = 30
-    ping_seconds: float = 25
-    pong_seconds: float = 15
-    stall_seconds: float = 10
-    closing_seconds: float = 5
-    header_bytes: int = 16 * 1024
-    fragments: int = 1024
-    log_bytes: int = 4 * 1024 * 1024
+    opening_seconds: Seconds = 10
+    message_seconds: Seconds = 30
+    ping_seconds: Seconds = 25
+    pong_seconds: Seconds = 15
+    stall_seconds: Seconds = 10
+    closing_seconds: Seconds = 5
+    header_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 16 * 1024
+    fragments: Annotated[int, msgspec.Meta(ge=1)] = 1024
+    log_bytes: Annotated[int, msgspec.Meta(ge=4 << 20)] = 4 << 20

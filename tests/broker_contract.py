@@ -285,6 +285,12 @@ class BrokerContract:
             ],
         )
 
+    def test_numbers_of_connections_are_never_given_twice(self) -> None:
+        broker = self.make_broker()
+        numbers = [broker.new_number() for _ in range(100)]
+        self.assertEqual(len(set(numbers)), 100)
+        self.assertTrue(min(numbers) > 0)
+
     def test_publications_say_where_they_come_from(self) -> None:
         seen: list[Publication] = []
 

@@ -125,9 +125,7 @@ channels = st.sampled_from(NAMES)
 steps = st.one_of(
     st.tuples(st.just("publish"), indices, channels, st.sampled_from((0, 10, 60_000))),
     st.tuples(st.just("publish"), indices, channels, st.just(0)),
-    st.tuples(
-        st.just("subscribe"), indices, channels, st.booleans(), st.booleans()
-    ),
+    st.tuples(st.just("subscribe"), indices, channels, st.booleans(), st.booleans()),
     st.tuples(st.just("unsubscribe"), indices, channels),
     st.tuples(st.just("read"), indices, channels),
     st.tuples(st.just("reframe"), indices, channels),

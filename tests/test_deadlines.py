@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The chatmux authors
 # SPDX-License-Identifier: MIT
-"""One timer for the deadlines of many."""
+"""One timer for the deadlines of many, and what WebSocket peers are held to by it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,17 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.transports.deadlines import Deadlines
+from tests.transport_doubles import (
+    CLOSE,
+    HANDSHAKE,
+    PING,
+    PONG,
+    TEXT,
+    Frame,
+    Peer,
+    WebSocketTestCase,
+    masked,
+)
 
 
 class DeadlinesTests(SynchronousTestCase):
@@ -164,3 +175,86 @@ class CallbackTests(SynchronousTestCase):
         self.clock.advance(10)
         self.assertEqual(self.expired, ["stop"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class OpeningTests(WebSocketTestCase):
+    def test_a_drip_of_the_header_does_not_extend_the_opening(self) -> None:
+        peer = Peer(self.factory)
+        for byte in HANDSHAKE[:9]:
+            self.clock.advance(1)
+            peer.say(bytes((byte,)))
+        self.assertFalse(peer.transport.ending)
+        self.clock.advance(1)
+        self.assertTrue(peer.transport.ending)
+
+    def test_the_handshake_does_not_extend_the_opening(self) -> None:
+        peer = Peer(self.factory)
+        self.clock.advance(9)
+        peer.open()
+        self.clock.advance(1)
+        self.assertEqual(self.closed_for(peer), 1008)
+
+    def test_neither_pings_nor_messages_nor_fragments_extend_the_opening(self) -> None:
+        peer, _ = self.open()
+        for _ in range(9):
+            self.clock.advance(1)
+            peer.say(masked(PING) + masked(PONG) + masked(TEXT, b"x"))
+        peer.send(TEXT, b"half", fin=False)
+        peer.hear()
+        self.clock.advance(1)
+        self.assertEqual(self.closed_for(peer), 1008)
+
+    def test_whoever_has_said_who_it_is_may_be_silent(self) -> None:
+        peer, _ = self.opened()
+        self.clock.advance(20)
+        self.assertEqual(peer.hear(), [])
+
+
+class MessageDeadlineTests(WebSocketTestCase):
+    def test_a_message_that_is_not_complete_in_time_is_closed(self) -> None:
+        half = masked(TEXT, b"x" * 50)[:30]
+        for begin in masked(TEXT, b"x", fin=False), half, half[:1]:
+            peer, _ = self.opened()
+            peer.say(begin)
+            self.clock.advance(29.9)
+            self.assertEqual(peer.hear(), [Frame(PING, b"")])
+            self.clock.advance(0.1)
+            self.assertEqual(self.closed_for(peer), 1008)
+
+    def test_a_drip_of_fragments_does_not_extend_it(self) -> None:
+        peer, _ = self.opened()
+        peer.send(TEXT, b"x", fin=False)
+        for _ in range(29):
+            self.clock.advance(1)
+            peer.say(masked(0, b"x", fin=False) + masked(PONG))
+        peer.hear()
+        self.clock.advance(1)
+        self.assertEqual(self.closed_for(peer), 1008)
+
+    def test_a_complete_message_has_no_deadline(self) -> None:
+        peer, _ = self.opened()
+        peer.send(TEXT, b"x", fin=False)
+        self.clock.advance(10)
+        peer.send(0, b"x")
+        self.clock.advance(21)
+        self.assertEqual([frame.opcode for frame in peer.hear()], [PING])
+
+    def test_a_ping_that_came_in_pieces_is_no_message(self) -> None:
+        peer, _ = self.opened()
+        for byte in masked(PING, b"x"):
+            peer.say(bytes((byte,)))
+        self.clock.advance(25)
+        peer.send(PONG)
+        self.clock.advance(10)
+        self.assertEqual(peer.hear(), [Frame(PONG, b"x"), Frame(PING, b"")])
+
+    def test_each_message_has_its_own_time(self) -> None:
+        """A peer that sends without a pause is always in the midst of a message."""
+        peer, session = self.opened()
+        message = masked(TEXT, b"x" * 50)
+        peer.say(message[:30])
+        for _ in range(5):
+            self.clock.advance(15)
+            peer.say(message[30:] + masked(PONG) + message[:30])
+        self.assertEqual(len(session.messages), 5)
+        self.assertNotIn(CLOSE, [frame.opcode for frame in peer.hear()])

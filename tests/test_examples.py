@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: The chatmux authors
 # SPDX-License-Identifier: MIT
+# mypy: allow-untyped-calls
 """The example clients, each a process of its own, against a node in this one."""
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
-from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from chatmux.config import build
@@ -67,11 +67,11 @@ class Example(ProcessProtocol):
     def errReceived(self, data: bytes) -> None:
         self.complaint += data
 
-    def processEnded(self, reason: Failure) -> None:
+    def processEnded(self, reason: Any) -> None:
         self._running = False
         if self._awaited is not None:
             self._awaited[1].errback(AssertionError(self.complaint.decode()))
-        self._exited.callback(reason.value.exitCode)  # type: ignore[attr-defined]
+        self._exited.callback(reason.value.exitCode)
 
     def _look(self) -> None:
         if self._awaited is not None and self._awaited[0] in self.printed:
@@ -88,7 +88,7 @@ class Example(ProcessProtocol):
 class ExampleTests(TestCase):
     timeout = 60
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         self.node = Node(build(CONFIG, SECTIONS), reactor)
         await self.node.listen()
         self.node.startService()

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from chatmux.door import Door
-from chatmux.errors import ListenError
+from chatmux.errors import ConfigError, ListenError
 from chatmux.transports.guard import Guard
 from chatmux.transports.listener import Listener
 from tests.transport_doubles import (
@@ -35,6 +35,8 @@ from tests.transport_doubles import (
 class Caller(Protocol):
     """A client that waits for what it expects."""
 
+    transport: Any
+
     def __init__(self) -> None:
         self.heard = b""
         self.lost: Deferred[None] = Deferred()
@@ -48,11 +50,9 @@ class Caller(Protocol):
         return result
 
     def say(self, data: bytes) -> None:
-        assert self.transport is not None
         self.transport.write(data)
 
     def hang_up(self) -> Deferred[None]:
-        assert self.transport is not None
         self.transport.loseConnection()
         return self.lost
 
@@ -96,7 +96,7 @@ class ListenerTestCase(TestCase):
         return await self.call_at(f"tcp:{host}:{port}")
 
     async def call_at(self, description: str) -> Caller:
-        endpoint: Any = clientFromString(reactor, description)  # type: ignore[no-untyped-call]
+        endpoint: Any = clientFromString(reactor, description)
         caller: Caller = await connectProtocol(endpoint, Caller())
         self.addCleanup(caller.hang_up)
         return caller
@@ -105,7 +105,7 @@ class ListenerTestCase(TestCase):
         """Return what is said of an address that cannot be listened on."""
         try:
             await self.listen(*doors)
-        except ListenError as error:
+        except ConfigError as error:
             return str(error)
         raise AssertionError("it listens")
 
@@ -196,9 +196,12 @@ class RefusalTests(ListenerTestCase):
         first = await self.listen(line_door(self.sessions))
         assert first.host_and_port is not None
         address = "{}:{}".format(*first.host_and_port)
-        said = await self.assert_fails([line_door(self.sessions, address=address)])
+        door = line_door(self.sessions, address=address)
+        with self.assertRaises(ListenError):
+            await Listener(reactor, self.guard, [door]).listen()
         self.assertEqual(
-            said, f"test.tcp: cannot listen on {address}: Address already in use"
+            await self.assert_fails([door]),
+            f"test.tcp: cannot listen on {address}: Address already in use",
         )
 
     async def test_a_host_that_is_not_here(self) -> None:
@@ -218,15 +221,15 @@ class RefusalTests(ListenerTestCase):
             "127.0.0.1:65536",
         ):
             said = await self.assert_fails([line_door(self.sessions, address=address)])
-            self.assertTrue(
-                said.startswith(f"test.tcp: cannot listen on {address!r}: "), said
-            )
+            self.assertTrue(said.startswith("test.tcp: "), said)
+            self.assertIn(address, said)
 
 
 class StopTests(ListenerTestCase):
     async def test_those_who_came_in_stay(self) -> None:
         listener = await self.listen(line_door(self.sessions))
         where = listener.host_and_port
+        assert where is not None
         caller = await self.call(listener)
         self.sessions.steps[b"hello"] = lambda connection: connection.send(b"bye\n")
         caller.say(b"ann!hello\n")

@@ -62,6 +62,7 @@ class Member:
         self.connection = MemoryConnection()
         self.session = machat.Session(self.connection, broker, "machat/")
         self.opened = False
+        self.rest = b""
 
     def feed(self, data: bytes) -> None:
         if not self.opened:
@@ -70,7 +71,7 @@ class Member:
                 return
             self.opened = True
             data = rest
-        *lines, self.rest = (getattr(self, "rest", b"") + data).split(b"\n")
+        *lines, self.rest = (self.rest + data).split(b"\n")
         for line in lines:
             self.session.line(line)
 
@@ -94,7 +95,8 @@ class LineSessionTests(SynchronousTestCase):
         self.assertEqual(error.close.code, 1008)
         self.assertFalse(member.connection.is_opened)
         member.session.closed()
-        return error.close.reason
+        reason: str = error.close.reason
+        return reason
 
     def test_everybody_in_the_room_hears_a_line_the_sender_too(self) -> None:
         ann, bob, eve = self.member("ann"), self.member("bob"), self.member("eve", "b")
@@ -268,9 +270,7 @@ class MessageSessionTests(SynchronousTestCase):
     def test_empty_messages_are_ignored_and_empty_lines_are_not(self) -> None:
         connection, _ = self.member(b'{"name":"ann"}', b"", b"x", b"\n", b"\n\n")
         self.clock.advance(0)
-        self.assertEqual(
-            connection.take(), b"<ann:x\n><ann:\n><ann:\n><ann:\n>"
-        )
+        self.assertEqual(connection.take(), b"<ann:x\n><ann:\n><ann:\n><ann:\n>")
 
     def test_binary_is_answered_in_binary(self) -> None:
         connection, session = self.member(b'{"name":"ann"}')
@@ -320,7 +320,6 @@ class DoorTests(SynchronousTestCase):
         refusal = refuse(400, "no upgrade")
         self.assertEqual(
             refusal.body,
-            b"Bad Request\n"
-            b"Error occured while trying to upgrade websocket: no upgrade",
+            b"Bad Request\nError occured while trying to upgrade websocket: no upgrade",
         )
         self.assertEqual(refuse(404, "").body, b"404 page not found\n")

@@ -76,7 +76,8 @@ class SessionTests(SynchronousTestCase):
         self.assertTrue(error.close.reason)
         self.assertFalse(connection.is_opened)
         session.closed()
-        return error.close.reason
+        reason: str = error.close.reason
+        return reason
 
     def test_a_message_goes_to_all_but_its_sender(self) -> None:
         ann, ann_session = self.registered("ann")
@@ -125,7 +126,7 @@ class SessionTests(SynchronousTestCase):
         self.assertTrue(connection.is_opened)
 
     def test_what_is_no_registration_is_refused(self) -> None:
-        for packet in (
+        packets: tuple[object, ...] = (
             {"action": "client-message", "content": "hi"},
             {"action": "register", "client-name": "a"},
             {"action": "register", "secret-key": "s3cret"},
@@ -136,7 +137,8 @@ class SessionTests(SynchronousTestCase):
             {"action": 5, "client-name": "a", "secret-key": "s3cret"},
             {"client-name": "a", "secret-key": "s3cret"},
             [],
-        ):
+        )
+        for packet in packets:
             self.assert_refused(1008, json.dumps(packet).encode())
         for message in b"", b"hello", b"{", b"[" * 9000, b'{"action":NaN}':
             self.assert_refused(1008, message)

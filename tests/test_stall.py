@@ -10,6 +10,15 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.transports.stall import StallWatch
+from tests.transport_doubles import (
+    ACCEPTED,
+    CLOSE,
+    HANDSHAKE,
+    MemorySession,
+    WebSocketTestCase,
+    Wire,
+    masked,
+)
 
 
 class Buffer:
@@ -155,3 +164,60 @@ class StallWatchTests(SynchronousTestCase):
         self.assertEqual(len(self.buffer.stalled_at), 1)
         self.assertEqual(other.stalled_at, [])
         self.assertEqual(self.timers(), 0)
+
+
+class SlowReaderTests(WebSocketTestCase):
+    def connect(self) -> tuple[Wire, MemorySession]:
+        """Shake hands on a socket."""
+        wire = Wire(self.factory.buildProtocol(None), self.clock)
+        self.addCleanup(wire.close)
+        wire.say(HANDSHAKE + b"\r\n")
+        self.assertEqual(wire.hear_all(), ACCEPTED)
+        session = self.sessions[-1]
+        session.connection.opened()
+        return wire, session
+
+    def pass_time(self, wire: Wire, seconds: int) -> None:
+        for _ in range(seconds):
+            self.clock.advance(1)
+            wire.turn()
+
+    def test_whoever_reads_nothing_is_told_and_then_cut(self) -> None:
+        wire, session = self.connect()
+        session.connection.send(b"x" * (1 << 20))
+        self.pass_time(wire, 14)
+        self.assertEqual(self.guard.counts["too slow"], 0)
+        self.assertTrue(wire.transport.connected)
+        self.pass_time(wire, 5)
+        self.assertFalse(wire.transport.connected)
+        self.assertEqual(self.guard.counts["too slow"], 1)
+
+    def test_it_leaves_no_timer(self) -> None:
+        wire, session = self.connect()
+        session.connection.send(b"x" * (1 << 20))
+        self.pass_time(wire, 12)
+        self.assertTrue(wire.transport.connected)
+        wire.close()
+        self.guard.stop()
+        self.factory.doStop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_whoever_says_goodbye_and_reads_nothing_is_cut(self) -> None:
+        """Twisted waits for all to be read before it closes, however long."""
+        for size in 1 << 20, 50_000:
+            wire, session = self.connect()
+            session.connection.send(b"x" * size)
+            self.assertTrue(wire.writing, size)
+            wire.say(masked(CLOSE, b"\x03\xe8"))
+            self.pass_time(wire, 30)
+            self.assertFalse(wire.transport.connected, size)
+
+    def test_whoever_says_goodbye_and_reads_late_hears_all(self) -> None:
+        wire, session = self.connect()
+        session.connection.send(b"x" * (1 << 20))
+        wire.say(masked(CLOSE, b"\x03\xe8"))
+        self.pass_time(wire, 5)
+        heard = wire.hear_all()
+        self.assertEqual(len(heard), (1 << 20) + 10 + 4)
+        self.assertEqual(heard[-4:], b"\x88\x02\x03\xe8")
+        self.assertFalse(wire.transport.connected)

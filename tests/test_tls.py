@@ -5,28 +5,26 @@
 from __future__ import annotations
 
 import ssl
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-from twisted.internet import reactor
+from OpenSSL import SSL
 from twisted.internet.testing import MemoryReactorClock
 from twisted.internet.threads import deferToThread
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.sync.client import connect
 
-from chatmux.errors import ListenError
-from chatmux.settings import Limits, TLSFiles
+from chatmux.errors import ConfigError
+from chatmux.protocols import multichat
+from chatmux.settings import Limits, Secret, TLSFiles
 from chatmux.transports.guard import Guard
 from chatmux.transports.lines import LineFactory
-from chatmux.transports.listener import Listener, tls_context
+from chatmux.transports.tls import tls_context
 from chatmux.transports.websocket import WebSocketFactory
+from tests.certificates import client_context, make_files
 from tests.test_listener import ListenerTestCase
 from tests.transport_doubles import (
     ACCEPTED,
@@ -43,51 +41,18 @@ from tests.transport_doubles import (
     websocket_door,
 )
 
+_NO_BROKER: Any = None
+_LOAD = """
+import sys
+from chatmux.errors import ConfigError
+from chatmux.settings import TLSFiles
+from chatmux.transports.tls import tls_context
+try:
+    tls_context(TLSFiles(keyfile=sys.argv[1], certfile=sys.argv[2]), "multichat.wss")
+except ConfigError as error:
+    print(error)
+"""
 SECRET = b"the words that nobody else may read"
-
-
-def make_files(
-    directory: Path, *, key_of_another: bool = False, password: bytes | None = None
-) -> TLSFiles:
-    """Write a key and a certificate for 127.0.0.1 that it has signed itself."""
-    directory.mkdir(parents=True)
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]),
-            critical=False,
-        )
-        .sign(key, hashes.SHA256())
-    )
-    if key_of_another:
-        key = ec.generate_private_key(ec.SECP256R1())
-    encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
-    if password is not None:
-        encryption = serialization.BestAvailableEncryption(password)
-    files = TLSFiles(keyfile=str(directory / "key"), certfile=str(directory / "cert"))
-    Path(files.keyfile).write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-        )
-    )
-    Path(files.certfile).write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    return files
-
-
-def client_context(files: TLSFiles) -> ssl.SSLContext:
-    """Return a client's context that trusts the certificate and nothing else."""
-    return ssl.create_default_context(cafile=files.certfile)
 
 
 class TLSCaller:
@@ -138,7 +103,7 @@ class TLSCaller:
 
 class TLSTestCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.reactor = MemoryReactorClock()
+        self.reactor: Any = MemoryReactorClock()
         self.guard = Guard(self.reactor, Limits())
         self.sessions = Sessions()
         self.files = make_files(Path(self.mktemp()))
@@ -258,6 +223,12 @@ class VersionTests(TLSTestCase):
         # The server's alert; not the client's own refusal to speak so old a version.
         self.assertIn("ALERT", caught.exception.reason or "")
 
+    def test_tls_1_1_is_refused_whatever_the_library_thinks_of_it(self) -> None:
+        context = tls_context(self.files, "test").getContext()
+        options = context.set_options(0)
+        for option in SSL.OP_NO_SSLv3, SSL.OP_NO_TLSv1, SSL.OP_NO_TLSv1_1:
+            self.assertTrue(options & option)
+
     def test_tls_1_2_and_later_are_not(self) -> None:
         for version in ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3:
             self.shake_hands(self.versions(version))
@@ -265,7 +236,7 @@ class VersionTests(TLSTestCase):
 
 class FileTests(SynchronousTestCase):
     def fault(self, files: TLSFiles) -> str:
-        with self.assertRaises(ListenError) as caught:
+        with self.assertRaises(ConfigError) as caught:
             tls_context(files, "multichat.wss")
         return str(caught.exception)
 
@@ -309,6 +280,22 @@ class FileTests(SynchronousTestCase):
             f"multichat.wss.certfile: {files.certfile} has no certificate for the key",
         )
 
+    def test_a_key_with_a_password_is_refused_and_not_asked_for_it(self) -> None:
+        """In a process of its own, as a prompt would be shown on the terminal."""
+        files = make_files(self.directory / "locked", password=b"password")
+        process = subprocess.run(
+            [sys.executable, "-c", _LOAD, files.keyfile, files.certfile],
+            input=b"password\n" * 2,
+            capture_output=True,
+            start_new_session=True,
+            check=False,
+        )
+        self.assertEqual(process.stderr, b"")
+        self.assertEqual(
+            process.stdout.decode(),
+            f"multichat.wss.keyfile: {files.keyfile} has no key\n",
+        )
+
 
 class RealTests(ListenerTestCase):
     """Through the listener, with clients that know nothing of chatmux."""
@@ -342,22 +329,14 @@ class RealTests(ListenerTestCase):
         await caller.lost
         self.assertNotIn(b"101", caller.heard)
         self.assertEqual(self.sessions, [])
-        caller.lost.called  # noqa: B018
 
-    async def test_a_listener_names_the_key_of_the_section(self) -> None:
+    async def test_an_error_names_the_key_of_the_configuration(self) -> None:
         files = make_files(Path(self.mktemp()), key_of_another=True)
-        for key, named in (
-            ("multichat.host", "multichat.certfile"),
-            ("multichat.wss.host", "multichat.wss.certfile"),
-        ):
-            door = websocket_door(self.sessions, key=key, tls=files)
-            said = await self.assert_fails([door])
-            self.assertEqual(said.partition(":")[0], named)
-
-    async def test_nothing_is_listened_on_with_unfit_files(self) -> None:
-        files = make_files(Path(self.mktemp()), key_of_another=True)
-        door = websocket_door(self.sessions, tls=files)
-        listener = Listener(reactor, self.guard, [door])
-        with self.assertRaises(ListenError):
-            await listener.listen()
-        self.assertIsNone(listener.host_and_port)
+        section = multichat.Section(
+            host="127.0.0.1:0", secret_key=Secret("s"), wss=files
+        )
+        said = await self.assert_fails(list(multichat.doors(section, _NO_BROKER)))
+        self.assertTrue(said.startswith("multichat.wss.certfile: "), said)
+        Path(files.keyfile).unlink()
+        said = await self.assert_fails(list(multichat.doors(section, _NO_BROKER)))
+        self.assertTrue(said.startswith("multichat.wss.keyfile: "), said)

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.door import WebSocketDoor
 from chatmux.protocols import machat, multichat
+from chatmux.settings import Secret
 from chatmux.transports.guard import Guard
 from chatmux.transports.upgrade import origin_is_welcome, refusal_bytes, route
 from chatmux.transports.websocket import WebSocketFactory
@@ -40,7 +41,7 @@ def parts(answer: bytes) -> tuple[bytes, dict[str, str], bytes]:
     """Split an HTTP answer into its status line, headers and body."""
     stream = BytesIO(answer)
     status = stream.readline().rstrip(b"\r\n")
-    headers = {name: text for name, text in parse_headers(stream).items()}
+    headers = dict(parse_headers(stream).items())
     return status, headers, stream.read()
 
 
@@ -93,6 +94,8 @@ class OriginTests(SynchronousTestCase):
             "http://chat.example",
             "http://chat.example:6781",
             "http://evil.example:6780",
+            "http://evilchat.example:6780",
+            "http://evil.chat.example:6780",
             "http://chat.example:6780.evil.example",
             "http://chat.example:6780@evil.example",
             "http://evil.example/chat.example:6780",
@@ -169,6 +172,15 @@ class AcceptingTests(HandshakeTestCase):
         self.assertEqual(self.answer(asking(b"/mine?x=1"), *doors), ACCEPTED)
         self.assertEqual((len(mine), len(yours)), (1, 1))
 
+    def test_a_connection_is_known_by_its_own_door(self) -> None:
+        doors = [
+            websocket_door(self.sessions, path, key=key)
+            for path, key in (("/mine", "test.mine"), ("/yours", "test.yours"))
+        ]
+        Peer(WebSocketFactory(self.guard, doors)).say(asking(b"/yours"))
+        (connection,) = self.guard.connections
+        self.assertEqual(connection.door, "test.yours")
+
     def test_byte_by_byte_with_a_message_behind_it(self) -> None:
         peer = Peer(WebSocketFactory(self.guard, [websocket_door(self.sessions)]))
         for byte in asking() + masked(TEXT, b"hello"):
@@ -179,7 +191,7 @@ class AcceptingTests(HandshakeTestCase):
 
 class RefusingTests(HandshakeTestCase):
     def test_multichat(self) -> None:
-        section = multichat.Section(secret_key=multichat.Secret("s"))
+        section = multichat.Section(secret_key=Secret("s"))
         (door,) = multichat.doors(section, broker=None)  # type: ignore[arg-type]
         answer = self.answer(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", door)
         status, headers, body = parts(answer)
@@ -195,7 +207,7 @@ class RefusingTests(HandshakeTestCase):
 
     def test_multichat_by_origin(self) -> None:
         section = multichat.Section(
-            secret_key=multichat.Secret("s"), origins=("https://ok.example",)
+            secret_key=Secret("s"), origins=("https://ok.example",)
         )
         (door,) = multichat.doors(section, broker=None)  # type: ignore[arg-type]
         for origin, status in (
@@ -284,7 +296,10 @@ class RefusingTests(HandshakeTestCase):
 
     def test_the_words_of_a_peer_cannot_forge_an_answer(self) -> None:
         answer = refusal_bytes(
-            websocket_door(self.sessions), True, 400, 'bad "\r\nX: y\r\n\r\nHTTP/1.1 200'
+            websocket_door(self.sessions),
+            True,
+            400,
+            'bad "\r\nX: y\r\n\r\nHTTP/1.1 200',
         )
         self.assertEqual(answer.count(b"HTTP/1.1 "), 2)
         self.assertTrue(answer.endswith(rb'bad "\r\nX: y\r\n\r\nHTTP/1.1 200'), answer)

@@ -15,11 +15,13 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python import log
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.door import LineDoor, Refusal, WebSocketDoor
 from chatmux.errors import PeerError
 from chatmux.interfaces import Connection
 from chatmux.model import NORMAL, Close
+from chatmux.transports.guard import Guard
 from chatmux.transports.websocket import WebSocketFactory
 
 PEER = IPv4Address("TCP", "192.0.2.7", 4711)
@@ -43,12 +45,12 @@ class Transport(StringTransport):
     """A transport in memory, as strict as Twisted's and no stricter."""
 
     def __init__(self) -> None:
-        super().__init__(peerAddress=PEER)  # type: ignore[no-untyped-call]
+        super().__init__(peerAddress=PEER)
 
     def take(self) -> bytes:
         """Return what was written since the last call."""
         written: bytes = self.io.getvalue()
-        self.clear()  # type: ignore[no-untyped-call]
+        self.clear()
         return written
 
     def unregisterProducer(self) -> None:
@@ -267,7 +269,9 @@ def line_door(sessions: Sessions, line_bytes: int = 64, **changes: Any) -> LineD
     return LineDoor(**(fields | changes))
 
 
-def websocket_door(sessions: Sessions, path: str = "/", **changes: Any) -> WebSocketDoor:
+def websocket_door(
+    sessions: Sessions, path: str = "/", **changes: Any
+) -> WebSocketDoor:
     fields: dict[str, Any] = {
         "protocol": "test",
         "key": "test.ws",
@@ -331,7 +335,7 @@ class Peer:
     def __init__(self, factory: WebSocketFactory) -> None:
         self.transport = Transport()
         self.protocol = factory.buildProtocol(None)
-        self.protocol.makeConnection(self.transport)  # type: ignore[no-untyped-call]
+        self.protocol.makeConnection(self.transport)
 
     def say(self, data: bytes) -> None:
         self.protocol.dataReceived(data)
@@ -346,7 +350,7 @@ class Peer:
         answer = self.transport.take()
         if not answer.startswith(ACCEPTED):
             raise AssertionError(f"not accepted: {answer!r}")
-        self.transport.write(answer[len(ACCEPTED) :])  # type: ignore[no-untyped-call]
+        self.transport.write(answer[len(ACCEPTED) :])
         return self
 
     def send(self, opcode: int, payload: bytes = b"", **how: Any) -> None:
@@ -362,3 +366,39 @@ class Peer:
         if producer is not None:
             producer.stopProducing()
         self.protocol.connectionLost(Failure(ConnectionDone()))
+
+
+class WebSocketTestCase(SynchronousTestCase):
+    """Has a factory with one door, whose limits are small."""
+
+    def setUp(self) -> None:
+        self.clock = MemoryReactorClock()
+        self.guard = Guard(self.clock)
+        self.sessions = Sessions()
+        door = websocket_door(self.sessions, opening_bytes=100, message_bytes=1000)
+        self.factory = WebSocketFactory(self.guard, [door])
+
+    def open(self) -> tuple[Peer, MemorySession]:
+        """Shake hands; the session still waits for its opening."""
+        peer = Peer(self.factory).open()
+        return peer, self.sessions[-1]
+
+    def opened(self) -> tuple[Peer, MemorySession]:
+        """Shake hands, and say who it is."""
+        peer, session = self.open()
+        session.connection.opened()
+        return peer, session
+
+    def closed_for(self, peer: Peer) -> int:
+        """Return the code of the close frame that is all a peer hears."""
+        (frame,) = peer.hear()
+        self.assertEqual(frame.opcode, CLOSE)
+        self.assertGreater(len(frame.payload), 2, "no reason")
+        return int.from_bytes(frame.payload[:2], "big")
+
+    def assert_frees_all(self, peer: Peer) -> None:
+        """Lose the connection and see that nothing is left of it."""
+        peer.lose()
+        self.assertEqual(self.guard.connections, set())
+        self.clock.advance(100)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
 
 from chatmux.broker.channel import Channel, ChannelSubscription, ErrorHook
 from chatmux.interfaces import Clock, Connection, Encoding, Subscription
@@ -46,6 +47,10 @@ class LocalBroker:
         self._canonical = {name: names[0] for names in bridges for name in names}
         self._channels: dict[str, Channel] = {}
         self._dirty: list[Channel] = []
+        self._numbers = count(1)
+
+    def new_number(self) -> int:
+        return next(self._numbers)
 
     def publish(
         self,

@@ -51,7 +51,7 @@ from chatmux.interfaces import Broker, Connection, Subscription
 from chatmux.model import NORMAL, Close, Member, Publication
 from chatmux.protocols import jsontext
 from chatmux.protocols.gohttp import upgrade_refusal
-from chatmux.settings import Settings
+from chatmux.settings import HTTPPath, Settings
 from chatmux.text import name_fault, plain_lines, plain_name, plain_text
 
 NAME = "machat"
@@ -219,7 +219,7 @@ class Section(Settings, frozen=True, kw_only=True):
 
     tcp: str | None = "127.0.0.1:8989"
     ws: str | None = "127.0.0.1:8099"
-    ws_path: str = "/mychat"
+    ws_path: HTTPPath = "/mychat"
     share_rooms: bool = True
     origins: tuple[str, ...] = ()
 

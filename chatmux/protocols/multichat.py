@@ -42,7 +42,7 @@ from chatmux.interfaces import Broker, Connection
 from chatmux.model import Close, Publication
 from chatmux.protocols import jsontext
 from chatmux.protocols.gohttp import upgrade_refusal
-from chatmux.settings import Secret, Settings, TLSFiles
+from chatmux.settings import HTTPPath, Secret, Settings, TLSFiles
 
 NAME = "multichat"
 CHANNEL = "multichat"
@@ -157,7 +157,7 @@ class Section(Settings, frozen=True, kw_only=True):
     """
 
     host: str = "127.0.0.1:6780"
-    ws_path: str = "/"
+    ws_path: HTTPPath = "/"
     secret_key: Secret
     wss: TLSFiles | None = None
     origins: tuple[str, ...] = ()
@@ -180,6 +180,7 @@ def doors(section: Section, broker: Broker) -> Iterable[WebSocketDoor]:
         opening_bytes=OPENING_BYTES,
         message_bytes=MESSAGE_BYTES,
         tls=section.wss,
+        tls_key="multichat.wss",
     )
 
 

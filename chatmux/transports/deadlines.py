@@ -63,7 +63,12 @@ class Deadlines(Generic[T]):
         while self._due:
             item, due = next(iter(self._due.items()))
             if due > now:
-                self._timer = self._clock.callLater(due - now, self._run)
-                return
+                break
             del self._due[item]
             self._expired(item)
+        if self._due:
+            # What the callback has added may have set one already.
+            if self._timer is not None:
+                self._timer.cancel()
+            first = next(iter(self._due.values()))
+            self._timer = self._clock.callLater(first - now, self._run)

@@ -8,7 +8,9 @@ One guard serves every listener, so that a limit is written, kept and tested onc
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
+from collections.abc import Callable
+from itertools import count
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -56,16 +58,23 @@ class Guard:
     Args:
         clock: The reactor, or a test's clock.
         limits: As configured.
+        new_number: Numbers a connection.
         debug: Whether to log at debug level; what is not logged is not made.
     """
 
     def __init__(
-        self, clock: Clock, limits: Limits | None = None, *, debug: bool = False
+        self,
+        clock: Clock,
+        limits: Limits | None = None,
+        *,
+        new_number: Callable[[], int] | None = None,
+        debug: bool = False,
     ) -> None:
         limits = limits or Limits()
         self.clock = clock
         self.limits = limits
         self.debug = debug
+        self._new_number = new_number or count(1).__next__
         self.connections: set[Guarded] = set()
         """All that are open, in any state."""
         self.counts: Counter[str] = Counter()
@@ -75,6 +84,8 @@ class Guard:
             clock, limits.opening_seconds, _expire_opening
         )
         self.stalls = StallWatch(clock, limits.stall_seconds)
+        self.watches: list[Deadlines[Any] | StallWatch] = [self.openings, self.stalls]
+        """What is stopped with the guard; kinds of transport add their own."""
         self.log = Logger(namespace="chatmux")
         self._empty: Deferred[None] | None = None
 
@@ -83,16 +94,19 @@ class Guard:
         self.connections.add(connection)
         self.counts["accepted"] += 1
         self.openings.add(connection)
-        return self.counts["accepted"]
+        return self._new_number()
 
     def release(self, connection: Guarded) -> None:
         """Forget a connection that is lost, and log how it ended."""
         self.connections.discard(connection)
         self.openings.discard(connection)
         self.stalls.forget(connection)
+        self._log_end(connection)
         if self._empty is not None and not self.connections:
             self._empty.callback(None)
             self._empty = None
+
+    def _log_end(self, connection: Guarded) -> None:
         why = connection.why
         if why is None or why.code == NORMAL.code:
             if self.debug:
@@ -130,8 +144,8 @@ class Guard:
 
     def stop(self) -> None:
         """Leave nothing in the reactor."""
-        self.openings.stop()
-        self.stalls.stop()
+        for watch in self.watches:
+            watch.stop()
 
 
 def describe(connection: Guarded) -> str:

@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatmux.door import LineDoor
+from chatmux.interfaces import LineSession
 from chatmux.model import TOO_SLOW, Close
 from chatmux.transports.connection import SocketConnection
 from chatmux.transports.guard import Guard
@@ -28,6 +29,9 @@ class LineConnection(SocketConnection):
 
     def __init__(self, guard: Guard, door: LineDoor, transport: object) -> None:
         super().__init__(guard, door.key, transport, line_frame)
+        self.session: LineSession | None = None
+
+    def begin(self, door: LineDoor) -> None:
         self.session = door.new_session(self)
 
     def close(self, why: Close) -> None:
@@ -45,7 +49,8 @@ class LineConnection(SocketConnection):
             self._guard.stalls.watch(self)
 
     def opening_expired(self) -> None:
-        self.attempt(self.session.opening_too_late)
+        if self.session is not None:
+            self.attempt(self.session.opening_too_late)
 
 
 @implementer(IHalfCloseableProtocol)
@@ -68,35 +73,43 @@ class LineProtocol(LineReceiver):
 
     def connectionMade(self) -> None:
         self.connection = LineConnection(self._guard, self._door, self.transport)
+        self.connection.attempt(self.connection.begin, self._door)
 
     def dataReceived(self, data: bytes) -> None:
         if self.connection.why is None:
             self.connection.attempt(self._take, data)
 
     def readConnectionLost(self) -> None:
-        if self.connection.why is None:
-            self.connection.attempt(self.connection.session.ended, self._rest)
+        session = self.connection.session
+        if self.connection.why is None and session is not None:
+            self.connection.attempt(session.ended, self._rest)
 
     def writeConnectionLost(self) -> None:
         """Nothing to do: only `close` ends the writing, and the reading with it."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.connection.shut()
-        self.connection.attempt(self.connection.session.closed)
+        # Let go of the session, which holds the connection: no cycle is left.
+        session, self.connection.session = self.connection.session, None
+        if session is not None:
+            self.connection.attempt(session.closed)
         self._guard.release(self.connection)
 
     def lineReceived(self, line: bytes) -> None:
+        assert self.connection.session is not None
         self.connection.session.line(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self._rest = b""
+        assert self.connection.session is not None
         self.connection.session.line_too_long()
 
     def _take(self, data: bytes) -> None:
-        session = self.connection.session
+        connection, session = self.connection, self.connection.session
+        assert session is not None
         if not self.line_mode:
             rest = session.opening(data)
-            if rest is None:
+            if rest is None or connection.why is not None:
                 return
             self.line_mode = 1
             data = rest
@@ -107,6 +120,8 @@ class LineProtocol(LineReceiver):
             if len(line) > longest:
                 self.lineLengthExceeded(line)
             session.line(line)
+            if connection.why is not None:
+                return
         if len(self._rest) > longest:
             self.lineLengthExceeded(self._rest)
 

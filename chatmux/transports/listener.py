@@ -8,7 +8,6 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from OpenSSL import SSL, crypto
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import (
@@ -17,17 +16,14 @@ from twisted.internet.endpoints import (
     serverFromString,
 )
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import ServerFactory
-from twisted.internet.ssl import CertificateOptions, TLSVersion
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatmux.address import host_and_port
 from chatmux.door import Door, LineDoor, WebSocketDoor
-from chatmux.errors import ListenError
-from chatmux.settings import TLSFiles
+from chatmux.errors import ConfigError, ListenError
 from chatmux.transports.guard import Guard
 from chatmux.transports.lines import LineFactory
+from chatmux.transports.tls import tls_context
 from chatmux.transports.websocket import WebSocketFactory
 
 _BACKLOG = 1024
@@ -42,6 +38,9 @@ class Listener:
         reactor: Of the node.
         guard: Watches over its connections.
         doors: All with the same address; several only if all are WebSocket doors.
+
+    Raises:
+        ConfigError: The address or the certificate is of no use.
     """
 
     def __init__(self, reactor: Any, guard: Guard, doors: Sequence[Door]) -> None:
@@ -50,15 +49,16 @@ class Listener:
         self._reactor = reactor
         self._guard = guard
         self._doors = doors
+        self._factory = self._make_factory()
+        self._endpoint = self._make_endpoint()
         self._port: Any = None
 
     def listen(self) -> Deferred[None]:
         """Bind and listen; fires at once for all but exotic endpoints.
 
-        Errbacks with `ListenError` where the address, the certificate or the endpoint
-        description is of no use, or the port is busy.
+        Errbacks with `ListenError` where the address cannot be had.
         """
-        return maybeDeferred(self._listen).addCallbacks(
+        return maybeDeferred(self._endpoint.listen, self._factory).addCallbacks(
             self._listening, self._not_listening
         )
 
@@ -80,31 +80,34 @@ class Listener:
         place = self.address if where is None else f"{where[0]}:{where[1]}"
         return f"{place} ({', '.join(door.key for door in self._doors)})"
 
-    def _listen(self) -> Deferred[IListeningPort]:
-        factory: Any = self._factory()
-        tls = self._doors[0].tls
-        if tls is not None:
-            context: Any = tls_context(tls, self.key.rpartition(".")[0])
-            factory = TLSMemoryBIOFactory(context, False, factory)
-        split = host_and_port(self.address)
-        endpoint: Any
-        if split is None:
-            endpoint = serverFromString(  # type: ignore[no-untyped-call]
-                self._reactor, self.address
-            )
+    def _make_factory(self) -> Any:
+        door = self._doors[0]
+        factory: Any
+        if isinstance(door, LineDoor):
+            factory = LineFactory(self._guard, door)
         else:
+            doors = [one for one in self._doors if isinstance(one, WebSocketDoor)]
+            factory = WebSocketFactory(self._guard, doors)
+        if door.tls is None:
+            return factory
+        context: Any = tls_context(door.tls, door.tls_key)
+        return TLSMemoryBIOFactory(context, False, factory)
+
+    def _make_endpoint(self) -> Any:
+        split = host_and_port(self.address)
+        if split is not None:
             host, port = split
             kind = TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint
-            endpoint = kind(self._reactor, port, _BACKLOG, host)
-        listening: Deferred[IListeningPort] = endpoint.listen(factory)
-        return listening
-
-    def _factory(self) -> ServerFactory:
-        door = self._doors[0]
-        if isinstance(door, LineDoor):
-            return LineFactory(self._guard, door)
-        doors = [door for door in self._doors if isinstance(door, WebSocketDoor)]
-        return WebSocketFactory(self._guard, doors)
+            return kind(self._reactor, port, _BACKLOG, host)
+        try:
+            return serverFromString(  # type: ignore[no-untyped-call]
+                self._reactor, self.address
+            )
+        except Exception as error:
+            # Whatever the endpoint's plugin raises for a description of no use.
+            raise ConfigError(
+                self.key, f"{self.address!r} is no address: {error}"
+            ) from None
 
     def _listening(self, port: Any) -> None:
         self._port = port
@@ -114,56 +117,10 @@ class Listener:
 
     def _not_listening(self, failure: Any) -> None:
         error = failure.value
-        if isinstance(error, ListenError):
-            raise error
         if isinstance(error, CannotListenError):
             reason = getattr(error.socketError, "strerror", None) or error.socketError
             raise ListenError(self.key, f"cannot listen on {self.address}: {reason}")
-        raise ListenError(self.key, f"cannot listen on {self.address!r}: {error}")
-
-
-def tls_context(files: TLSFiles, path: str) -> CertificateOptions:
-    """Make a server's TLS context: TLS 1.2 or later, the chain of the file sent.
-
-    Args:
-        files: Key and certificate.
-        path: Of their section, for errors.
-
-    Raises:
-        ListenError: One cannot be read, or they do not belong together.
-    """
-    key = _pem(files.keyfile, f"{path}.keyfile")
-    chain = _pem(files.certfile, f"{path}.certfile")
-    try:
-        private = crypto.load_privatekey(crypto.FILETYPE_PEM, key)
-    except (crypto.Error, ValueError):
-        raise ListenError(f"{path}.keyfile", f"{files.keyfile} has no key") from None
-    marker = b"-----BEGIN CERTIFICATE-----"
-    try:
-        certificates = [
-            crypto.load_certificate(crypto.FILETYPE_PEM, marker + part)
-            for part in chain.split(marker)[1:]
-        ]
-        options = CertificateOptions(
-            privateKey=private,
-            certificate=certificates[0],
-            extraCertChain=certificates[1:],
-            raiseMinimumTo=TLSVersion.TLSv1_2,
-        )
-        options.getContext().check_privatekey()
-    except (crypto.Error, SSL.Error, ValueError, IndexError):
-        raise ListenError(
-            f"{path}.certfile", f"{files.certfile} has no certificate for the key"
-        ) from None
-    return options
-
-
-def _pem(file: str, path: str) -> bytes:
-    try:
-        with open(file, "rb") as stream:
-            return stream.read()
-    except OSError as error:
-        raise ListenError(path, f"{file}: {error.strerror}") from None
+        raise ListenError(self.key, f"cannot listen on {self.address}: {error}")
 
 
 def _set_options(handle: socket.socket) -> None:

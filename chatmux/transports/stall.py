@@ -59,6 +59,8 @@ class StallWatch:
         self._timer = None
         now = self._clock.seconds()
         for connection, (since, before) in list(self._seen.items()):
+            if connection not in self._seen:
+                continue
             unsent = connection.unsent()
             if unsent < before:
                 self._seen[connection] = now, unsent
@@ -68,5 +70,6 @@ class StallWatch:
             elif unsent > before:
                 # Grown by an answer of the session's own: shrinking counts from here.
                 self._seen[connection] = since, unsent
-        if self._seen:
+        # A close frame on a full transport pauses it once more: it is watched again.
+        if self._seen and self._timer is None:
             self._timer = self._clock.callLater(self._seconds / 4, self._look)

@@ -66,7 +66,9 @@ class WebSocketConnection(SocketConnection):
             reason = why.reason.encode()[:123].decode(errors="ignore")
             self.protocol.sendCloseFrame(why.code, reason.encode(), isReply=False)
         else:
+            # In its handshake, or with nothing left but what the peer does not take.
             self.protocol.dropConnection(abort=True)
+            self.abort()
 
     def opened(self) -> None:
         super().opened()
@@ -124,6 +126,9 @@ class WebSocketProtocol(WebSocketServerProtocol):
         if self.session is not None:
             self.connection.attempt(self.session.closed)
         self.factory.guard.release(self.connection)
+        # Both hold this protocol, which makes cycles, too.
+        self.session = None
+        del self.connection
 
     def dataReceived(self, data: bytes) -> None:
         if self.state == self.STATE_CONNECTING and self._header_is_too_long(data):
@@ -202,6 +207,7 @@ class WebSocketProtocol(WebSocketServerProtocol):
         super().onMessageFrameBegin(length)
 
     def onMessageEnd(self) -> None:
+        self.factory.messages.discard(self)
         # Autobahn's own makes a Deferred for each message, for listeners we have not.
         data, self.message_data = self.message_data, []
         if self.failedByMe or self.connection.why is not None or self.session is None:
@@ -226,13 +232,16 @@ class WebSocketProtocol(WebSocketServerProtocol):
             self.sendPong(payload)  # type: ignore[no-untyped-call]
 
     def onPong(self, payload: bytes) -> None:
-        if self in self.factory.pongs:
-            self.factory.pongs.discard(self)
-            self.factory.pings.add(self)
+        self.factory.pongs.discard(self)
+        self.factory.pings.add(self)
 
     def _closeConnection(self, abort: bool = False) -> None:
         # Autobahn resets even after both sides have said all.
-        super()._closeConnection(abort and not self.wasClean)
+        abort = abort and not self.wasClean
+        super()._closeConnection(abort)
+        # Twisted waits until the peer has taken all, and its part in the end of TLS.
+        if not abort and self.connection.unsent():
+            self.factory.guard.stalls.watch(self.connection)
 
     def sendCloseFrame(
         self,
@@ -277,6 +286,8 @@ class WebSocketFactory(WebSocketServerFactory):
             # A function in a class would become a method.
             "perMessageCompressionAccept": staticmethod(_no_compression),
             "webStatus": False,
+            # Drafts have the page's origin in a header that is not looked at.
+            "versions": [13],
             "failByDrop": False,
             "echoCloseCodeReason": True,
             # The guard's deadline for the opening covers the handshake.
@@ -297,6 +308,7 @@ class WebSocketFactory(WebSocketServerFactory):
         self.pongs: Deadlines[WebSocketProtocol] = Deadlines(
             clock, limits.pong_seconds, _expire_pong
         )
+        guard.watches += [self.messages, self.pings, self.pongs]
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
@@ -304,11 +316,6 @@ class WebSocketFactory(WebSocketServerFactory):
         protocol = self._protocol()
         protocol.factory = self
         return protocol
-
-    def doStop(self) -> None:
-        super().doStop()  # type: ignore[no-untyped-call]
-        for deadlines in (self.messages, self.pings, self.pongs):
-            deadlines.stop()
 
     def door_for(self, path: str) -> WebSocketDoor | None:
         """Return the door of a request's path."""

@@ -1,0 +1,139 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""What is told of the runs: the two tables, and the machine.
+
+Tables are Markdown with aligned columns, so that a terminal and a web page both show
+them. Nothing here measures.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from os import cpu_count
+from pathlib import Path
+
+from benchmarks.generator import Figures
+from benchmarks.rounds import LIGHT_RATE, LIGHT_RECEIVERS, Case
+
+BASELINE = ("naive Autobahn", "multichat")
+_LIBRARIES = ("twisted", "autobahn", "msgspec")
+_PROGRAMS = (
+    ("node", "--version"),
+    ("nats-server", "--version"),
+    ("redis-server", "--version"),
+)
+
+
+def page(method: str, fan_out: str, light_load: str) -> str:
+    """Put how it was measured and both tables under their headings."""
+    return (
+        "## Fan-out: as fast as the window of messages in flight allows\n\n"
+        f"{method}\n\n{fan_out}\n\n"
+        f"## Light load: {LIGHT_RATE:,.0f} messages/s to "
+        f"{LIGHT_RECEIVERS:,} receivers\n\n"
+        f"{light_load}\n"
+    )
+
+
+def fan_out_table(results: dict[Case, Figures]) -> str:
+    """Return the table of closed loops, each with its ratio to the naive server."""
+    header = [
+        "system",
+        "protocol",
+        "receivers",
+        "window",
+        "deliveries/s",
+        "ratio to naive",
+        "p50 ms",
+        "p99 ms",
+        "lost",
+        "CPU µs/delivery",
+    ]
+    rows = []
+    for case, figures in results.items():
+        base = results.get(Case(*BASELINE, case.receivers, case.window))
+        ratio = "-"
+        if base and base.deliveries_per_second:
+            ratio = f"{figures.deliveries_per_second / base.deliveries_per_second:.1f}"
+        row = [case.system, case.wire, str(case.receivers), str(case.window)]
+        row += [f"{figures.deliveries_per_second:,.0f}", ratio]
+        rows.append(row + _latency(figures) + [str(figures.lost), _cpu(figures)])
+    return table(header, rows)
+
+
+def light_load_table(results: dict[Case, Figures]) -> str:
+    """Return the table of fixed, low rates: what a quiet conversation feels like."""
+    header = ["system", "protocol", "p50 ms", "p99 ms", "lost", "CPU µs/delivery"]
+    rows = [
+        [case.system, case.wire, *_latency(figures), str(figures.lost), _cpu(figures)]
+        for case, figures in results.items()
+    ]
+    return table(header, rows)
+
+
+def _latency(figures: Figures) -> list[str]:
+    return [f"{figures.p50_ms:.1f}", f"{figures.p99_ms:.1f}"]
+
+
+def _cpu(figures: Figures) -> str:
+    return f"{figures.cpu_us_per_delivery:.2f}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return an aligned Markdown table; the first two columns hold words."""
+    lines = [header, *rows]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    shown = [
+        "| "
+        + " | ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        + " |"
+        for line in lines
+    ]
+    rule = [
+        "-" * (width + 2) if i < 2 else "-" * (width + 1) + ":"
+        for i, width in enumerate(widths)
+    ]
+    return "\n".join([shown[0], "|" + "|".join(rule) + "|", *shown[1:]])
+
+
+def machine() -> str:
+    """Describe the machine and the versions, as a Markdown list."""
+    facts = {
+        "CPU": f"{_cpu_model()}, {cpu_count()} cores",
+        "kernel": f"{platform.system()} {platform.release()}",
+        "Python": f"{platform.python_implementation()} {sys.version.split()[0]}",
+    }
+    for name in _LIBRARIES:
+        try:
+            facts[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            facts[name] = "absent"
+    for program, option in _PROGRAMS:
+        facts[program] = _program_version(program, option)
+    return "\n".join(f"- {name}: {fact}" for name, fact in facts.items())
+
+
+def _cpu_model() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return platform.machine()
+
+
+def _program_version(program: str, option: str) -> str:
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin")
+    if path is None:
+        return "absent"
+    command = [path, option]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    words = (shown.stdout or shown.stderr).split()
+    return next((w.strip("v=") for w in words if any(c.isdigit() for c in w)), "?")

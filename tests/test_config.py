@@ -1,0 +1,208 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""Reading the configuration: what is taken, and what each error says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatmux.config import Config, build, read
+from chatmux.errors import ConfigError
+from chatmux.node import SECTIONS, Node
+from chatmux.protocols import machat, multichat
+from chatmux.settings import Secret
+from tests.certificates import make_files
+
+
+class ConfigTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.directory = Path(self.mktemp())
+        self.directory.mkdir()
+        self.file = self.directory / "config.json"
+        self.environ: dict[str, str] = {}
+
+    def read(self, raw: object) -> Config:
+        self.file.write_text(raw if isinstance(raw, str) else json.dumps(raw))
+        return read(self.file, SECTIONS, self.environ)
+
+    def multichat(self, **keys: Any) -> multichat.Section:
+        raw = {"secret-key": "s", **{k.replace("_", "-"): v for k, v in keys.items()}}
+        section = self.read({"multichat": raw}).sections["multichat"]
+        assert isinstance(section, multichat.Section)
+        return section
+
+    def error(self, raw: object) -> str:
+        return str(self.assertRaises(ConfigError, self.read, raw))
+
+    def test_a_section_that_is_left_out_stays_closed(self) -> None:
+        config = self.read({"machat": {}})
+        self.assertEqual(list(config.sections), ["machat"])
+        self.assertEqual(config.sections["machat"], machat.Section())
+
+    def test_the_originals_keys_are_taken_in_any_case(self) -> None:
+        config = self.read(
+            {
+                "MultiChat": {
+                    "WS-Path": "/chat",
+                    "host": "0.0.0.0:1234",
+                    "Secret-Key": "x",
+                    "wss": {"keyfile": "key.pem", "CertFile": "cert.pem"},
+                },
+                "Drain-Seconds": 3,
+            }
+        )
+        section = config.sections["multichat"]
+        assert isinstance(section, multichat.Section)
+        self.assertEqual((section.ws_path, section.host), ("/chat", "0.0.0.0:1234"))
+        assert section.wss is not None
+        self.assertEqual(section.wss.certfile, "cert.pem")
+        self.assertEqual(config.top.drain_seconds, 3)
+
+    def test_errors_begin_with_the_path_of_the_key(self) -> None:
+        secret = {"secret-key": "s"}
+        for raw, message in (
+            ({"multichat": {}}, "multichat.secret-key: is missing"),
+            ({"multichat": {"secret-key": ""}}, "multichat.secret-key: must not be"),
+            ({"multichat": {"secret-key": 5}}, "multichat.secret-key: must be a str"),
+            ({"multichat": {**secret, "hots": ""}}, "multichat.hots: there is no such"),
+            ({"multichat": {**secret, "hots": ""}}, "did you mean host?"),
+            ({"multichat": {**secret, "host": 7}}, "multichat.host: expected `str`"),
+            ({"multichat": {**secret, "wss": {}}}, "multichat.wss.keyfile: is missing"),
+            ({"multichat": {**secret, "wss": {"x": ""}}}, "multichat.wss.x: there is"),
+            ({"multichat": {**secret, "Host": "", "host": ""}}, "stands there twice"),
+            ({"multichat": 5}, "multichat: expected `object`"),
+            ({"mulitchat": {}}, "did you mean multichat?"),
+            ({"machat": {}, "bridges": [5]}, "bridges[0]: expected `array`"),
+            ({"machat": {}, "bridges": [["a"]]}, "bridges[0]: needs two"),
+            ({"machat": {}, "bridges": [["a", "b"], ["b", "c"]]}, "b stands twice"),
+            ({"limits": {"opening-seconds": -1}}, "limits.opening-seconds: expected"),
+            ({"limits": {"log-bytes": 5}}, "limits.log-bytes: expected"),
+            ({"log-level": "loud"}, "log-level: invalid"),
+            ("[]", "must be a JSON object"),
+            ("{", "is no JSON: "),
+            ('{\n"machat": {},\n}', "is no JSON: line 3: "),
+            ("\xff", "is no JSON: "),
+            ("[" * 100_000, "is no JSON: "),
+        ):
+            self.assertIn(message, self.error(raw))
+
+    def test_a_file_that_cannot_be_read_is_named(self) -> None:
+        error = self.assertRaises(
+            ConfigError, read, self.directory / "absent", SECTIONS, {}
+        )
+        self.assertIn("absent: No such file", str(error))
+
+    def test_a_value_may_come_from_the_environment(self) -> None:
+        self.environ["KEY"] = "from env"
+        section = self.multichat(secret_key={"env": "KEY"})
+        self.assertEqual(section.secret_key, Secret("from env"))
+
+    def test_numbers_and_lists_may_have_values_from_elsewhere(self) -> None:
+        self.environ |= {"SECONDS": "2.5", "ORIGIN": "https://a.example"}
+        config = self.read(
+            {
+                "machat": {"origins": [{"env": "ORIGIN"}]},
+                "drain-seconds": {"env": "SECONDS"},
+            }
+        )
+        section = config.sections["machat"]
+        assert isinstance(section, machat.Section)
+        self.assertEqual(section.origins, ("https://a.example",))
+        self.assertEqual(config.top.drain_seconds, 2.5)
+
+    def test_the_environment_goes_before_the_file_beside_the_configuration(
+        self,
+    ) -> None:
+        (self.directory / ".env").write_text('A="from file"\nexport B=b # c\n')
+        self.assertEqual(
+            self.multichat(secret_key={"env": "A"}).secret_key, Secret("from file")
+        )
+        self.assertEqual(
+            self.multichat(secret_key={"env": "B"}).secret_key, Secret("b")
+        )
+        self.environ["A"] = "from env"
+        self.assertEqual(
+            self.multichat(secret_key={"env": "A"}).secret_key, Secret("from env")
+        )
+
+    def test_a_value_may_come_from_a_file_beside_the_configuration(self) -> None:
+        (self.directory / "key").write_text("from file\n")
+        section = self.multichat(secret_key={"file": "key"})
+        self.assertEqual(section.secret_key, Secret("from file"))
+
+    def test_values_that_are_not_to_be_had_are_named_by_their_path(self) -> None:
+        for value, message in (
+            ({"env": "NOPE"}, "multichat.secret-key: there is no environment variable"),
+            ({"file": "nope"}, "multichat.secret-key: "),
+            ({"env": "A", "file": "b"}, "multichat.secret-key: "),
+        ):
+            self.assertIn(message, self.error({"multichat": {"secret-key": value}}))
+
+    def test_secrets_do_not_show(self) -> None:
+        section = self.multichat(secret_key="canary-7f3a")
+        self.assertNotIn("canary", repr(section) + str(section.secret_key))
+
+
+class NodeConfigTests(SynchronousTestCase):
+    """What only the node can tell of a configuration."""
+
+    def error(self, raw: dict[str, Any]) -> str:
+        config = build(raw, SECTIONS)
+        error = self.assertRaises(ConfigError, Node, config, MemoryReactorClock())
+        return str(error)
+
+    def test_configurations_that_cannot_be_served(self) -> None:
+        multi = {"secret-key": "s", "host": "127.0.0.1:1"}
+        for raw, message in (
+            ({}, "no protocol is configured"),
+            ({"machat": {"tcp": None, "ws": None}}, "no protocol is configured"),
+            (
+                {"machat": {"tcp": "127.0.0.1:1", "ws": "127.0.0.1:1"}},
+                "machat.ws: has the address of machat.tcp",
+            ),
+            (
+                {
+                    "multichat": {**multi, "ws-path": "/mychat"},
+                    "machat": {"tcp": None, "ws": "127.0.0.1:1"},
+                },
+                "machat.ws: has the address and the path of multichat.host",
+            ),
+            (
+                {
+                    "multichat": {**multi, "wss": {"keyfile": "k", "certfile": "c"}},
+                    "machat": {"ws": "127.0.0.1:1"},
+                },
+                "machat.ws: has the address of multichat.host, but not the same cert",
+            ),
+            (
+                {"machat": {}, "bridges": [["multichat", "irc/x"]]},
+                "bridges[0]: irc/x is no channel",
+            ),
+        ):
+            self.assertIn(message, self.error(raw))
+
+    def test_an_example_secret_is_refused_where_others_can_reach_it(self) -> None:
+        for host in "0.0.0.0:1", ":1", "192.0.2.1:1", "[::]:1", "tcp:1", "systemd:x":
+            raw = {"multichat": {"host": host, "secret-key": "change-me"}}
+            self.assertIn("multichat.secret-key: is an example's", self.error(raw))
+
+    def test_an_example_secret_may_stay_at_home(self) -> None:
+        for host in "127.0.0.1:1", "localhost:1", "[::1]:1", "unix:/tmp/x":
+            raw = {"multichat": {"host": host, "secret-key": "change-me"}}
+            Node(build(raw, SECTIONS), MemoryReactorClock())
+
+    def test_tls_can_be_required(self) -> None:
+        multi = {"host": "0.0.0.0:1", "secret-key": "a good one"}
+        raw = {"multichat": multi, "require-tls": True}
+        self.assertIn(
+            "multichat.host: without TLS multichat.secret-key", self.error(raw)
+        )
+        files = make_files(Path(self.mktemp()))
+        tls = {"keyfile": files.keyfile, "certfile": files.certfile}
+        for good in {**multi, "wss": tls}, {**multi, "host": "127.0.0.1:1"}:
+            Node(build({**raw, "multichat": good}, SECTIONS), MemoryReactorClock())
