@@ -17,7 +17,13 @@ from itertools import chain
 from pathlib import Path
 
 from benchmarks.marker import MARKER_BYTES, MAX_RUN_SECONDS
-from benchmarks.report import fan_out_table, light_load_table, machine, page
+from benchmarks.report import (
+    INTRODUCTION,
+    fan_out_table,
+    light_load_table,
+    machine,
+    page,
+)
 from benchmarks.rounds import Bench, say
 from benchmarks.servers import SYSTEMS, Running, StartError, running
 
@@ -55,7 +61,7 @@ def main(arguments: list[str]) -> int:
     )
     print(text, end="")
     if options.markdown:
-        page_text = f"# Benchmarks\n\n{machine()}\n\n{text}"
+        page_text = f"# Benchmarks\n\n{INTRODUCTION}\n{machine()}\n\n{text}"
         options.markdown.write_text(page_text, encoding="utf-8")
     runs = chain(fan_out.items(), light.items())
     bad = [case for case, figures in runs if figures.lost] + bench.refused

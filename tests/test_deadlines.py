@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.transports.deadlines import Deadlines
-from tests.transport_doubles import (
+from tests.websocket_doubles import (
     CLOSE,
     HANDSHAKE,
     PING,

@@ -34,7 +34,7 @@ from chatmux.model import Close
 from chatmux.node import SECTIONS, Node
 from chatmux.protocols import machat, multichat
 from chatmux.settings import Limits, Secret, Settings, TLSFiles
-from chatmux.transports import websocket
+from chatmux.transports import websocket, websocket_factory
 from chatmux.transports.guard import Guard
 from chatmux.transports.lines import LineFactory
 from chatmux.values import Values
@@ -427,7 +427,8 @@ class ArchitectureTests(SynchronousTestCase):
 
     def test_overrides(self) -> None:
         expected = overridden(websocket.WebSocketProtocol, WebSocketServerProtocol)
-        expected |= overridden(websocket.WebSocketFactory, WebSocketServerFactory)
+        factory = websocket_factory.WebSocketFactory
+        expected |= overridden(factory, WebSocketServerFactory)
         table = rows(section_of(self.page, "What Autobahn is kept from"))
         documented = {name for row in table for name in re.findall(r"`(\w+)`", row[0])}
         self.assertEqual(documented, expected)

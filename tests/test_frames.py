@@ -14,7 +14,7 @@ from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
 from chatmux.transports.frames import binary_frame, text_frame
-from tests.transport_doubles import CLOSE, PING, TEXT, WebSocketTestCase, masked
+from tests.websocket_doubles import CLOSE, PING, TEXT, WebSocketTestCase, masked
 
 
 def parsed(data: bytes) -> Frame:

@@ -20,13 +20,12 @@ from chatmux.door import Door
 from chatmux.errors import ConfigError, ListenError
 from chatmux.transports.guard import Guard
 from chatmux.transports.listener import Listener
-from tests.transport_doubles import (
+from tests.transport_doubles import Sessions, line_door
+from tests.websocket_doubles import (
     ACCEPTED,
     HANDSHAKE,
     PING,
     TEXT,
-    Sessions,
-    line_door,
     masked,
     websocket_door,
 )

@@ -10,13 +10,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.transports.stall import StallWatch
-from tests.transport_doubles import (
+from tests.transport_doubles import MemorySession, Wire
+from tests.websocket_doubles import (
     ACCEPTED,
     CLOSE,
     HANDSHAKE,
-    MemorySession,
     WebSocketTestCase,
-    Wire,
     masked,
 )
 

@@ -23,20 +23,18 @@ from chatmux.settings import Limits, Secret, TLSFiles
 from chatmux.transports.guard import Guard
 from chatmux.transports.lines import LineFactory
 from chatmux.transports.tls import tls_context
-from chatmux.transports.websocket import WebSocketFactory
+from chatmux.transports.websocket_factory import WebSocketFactory
 from tests.certificates import client_context, make_files
 from tests.test_listener import ListenerTestCase
-from tests.transport_doubles import (
+from tests.transport_doubles import Sessions, Wire, line_door
+from tests.websocket_doubles import (
     ACCEPTED,
     CLOSE,
     HANDSHAKE,
     TEXT,
     Frame,
-    Sessions,
-    Wire,
     close_frame,
     frames,
-    line_door,
     masked,
     websocket_door,
 )

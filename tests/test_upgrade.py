@@ -16,13 +16,13 @@ from chatmux.protocols import machat, multichat
 from chatmux.settings import Secret
 from chatmux.transports.guard import Guard
 from chatmux.transports.upgrade import origin_is_welcome, refusal_bytes, route
-from chatmux.transports.websocket import WebSocketFactory
-from tests.transport_doubles import (
+from chatmux.transports.websocket_factory import WebSocketFactory
+from tests.transport_doubles import Sessions
+from tests.websocket_doubles import (
     ACCEPTED,
     HANDSHAKE,
     TEXT,
     Peer,
-    Sessions,
     masked,
     websocket_door,
 )

@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 from chatmux.errors import PeerError
 from chatmux.interfaces import Connection
 from chatmux.model import GOING_AWAY, INTERNAL_ERROR, NORMAL, Close
-from chatmux.transports.websocket import WebSocketFactory
-from tests.transport_doubles import (
+from chatmux.transports.websocket_factory import WebSocketFactory
+from tests.transport_doubles import MemorySession, MemorySubscription
+from tests.websocket_doubles import (
     BINARY,
     CLOSE,
     PING,
     PONG,
     TEXT,
     Frame,
-    MemorySession,
-    MemorySubscription,
     Peer,
     WebSocketTestCase,
     close_frame,

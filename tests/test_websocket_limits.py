@@ -9,8 +9,8 @@ import weakref
 from typing import Any
 
 from chatmux.model import GOING_AWAY
-from chatmux.transports.websocket import WebSocketFactory
-from tests.transport_doubles import (
+from chatmux.transports.websocket_factory import WebSocketFactory
+from tests.websocket_doubles import (
     ACCEPTED,
     BINARY,
     CLOSE,

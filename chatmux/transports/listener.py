@@ -24,7 +24,7 @@ from chatmux.errors import ConfigError, ListenError
 from chatmux.transports.guard import Guard
 from chatmux.transports.lines import LineFactory
 from chatmux.transports.tls import tls_context
-from chatmux.transports.websocket import WebSocketFactory
+from chatmux.transports.websocket_factory import WebSocketFactory
 
 _BACKLOG = 1024
 _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 25, 5, 3

@@ -10,11 +10,11 @@ Autobahn's names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
-from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
@@ -22,30 +22,14 @@ from chatmux.door import WebSocketDoor
 from chatmux.interfaces import Session
 from chatmux.model import NO_OPENING, NORMAL, SILENT, Close
 from chatmux.transports.connection import SocketConnection
-from chatmux.transports.deadlines import Deadlines
 from chatmux.transports.frames import binary_frame, text_frame
 from chatmux.transports.guard import Guard
+from chatmux.transports.heartbeat import Heartbeat
 from chatmux.transports.upgrade import origin_is_welcome, refusal_bytes, route
 
 _MESSAGE_TOO_LATE = Close(1008, "a message was not complete in time")
 _TOO_MANY_FRAGMENTS = Close(1008, "too many fragments")
 _HEADER_TOO_LONG = 431
-
-
-class QuietLog:
-    """Stands in for Autobahn's log, whose lines this module's own replace."""
-
-    @staticmethod
-    def debug(*arguments: object, **fields: object) -> None:
-        """Drop: made for every read and write."""
-
-    info = warn = debug
-
-    def __init__(self, guard: Guard) -> None:
-        self._guard = guard
-
-    def error(self, form: str, **fields: object) -> None:
-        self._guard.log.error(form, **fields)
 
 
 class WebSocketConnection(SocketConnection):
@@ -92,11 +76,13 @@ class WebSocketConnection(SocketConnection):
 class WebSocketProtocol(WebSocketServerProtocol):
     """One WebSocket connection, from the first byte of its handshake."""
 
-    # Options are attributes of the factory's own subclass, see `WebSocketFactory`;
-    # with nothing to copy, Autobahn does not format them for its log either.
+    # Set by the factory in a class of its own, with Autobahn's options: there is
+    # nothing to copy to each connection.
     CONFIG_ATTRS: list[str] = []
+    guard: Guard
+    doors: Sequence[WebSocketDoor]
+    heartbeat: Heartbeat
 
-    factory: WebSocketFactory
     transport: Any
     connection: WebSocketConnection
     door: WebSocketDoor
@@ -106,15 +92,13 @@ class WebSocketProtocol(WebSocketServerProtocol):
 
     def connectionMade(self) -> None:
         # Instead of Autobahn's, which collects details for WAMP at some cost.
-        self.connection = WebSocketConnection(
-            self.factory.guard, self.factory.key, self
-        )
+        self.connection = WebSocketConnection(self.guard, self.doors[0].key, self)
         self.peer = self.connection.peer
         self._connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.connection.shut()
-        self.factory.forget(self)
+        self.heartbeat.forget(self)
         if self.closeHandshakeTimeoutCall is not None:
             self.closeHandshakeTimeoutCall.cancel()
             self.closeHandshakeTimeoutCall = None
@@ -125,7 +109,7 @@ class WebSocketProtocol(WebSocketServerProtocol):
         self.is_open = None
         if self.session is not None:
             self.connection.attempt(self.session.closed)
-        self.factory.guard.release(self.connection)
+        self.guard.release(self.connection)
         # Both hold this protocol, which makes cycles, too.
         self.session = None
         del self.connection
@@ -138,13 +122,12 @@ class WebSocketProtocol(WebSocketServerProtocol):
         # Of a message that is not all here, the rest has to come in time.
         if self.state == self.STATE_OPEN:
             if self.inside_message or self.data:
-                if self not in self.factory.messages:
-                    self.factory.messages.add(self)
+                self.heartbeat.message_begun(self)
             else:
-                self.factory.messages.discard(self)
+                self.heartbeat.message_ended(self)
 
     def _header_is_too_long(self, data: bytes) -> bool:
-        longest = self.factory.guard.limits.header_bytes
+        longest = self.guard.limits.header_bytes
         if len(self.data) + len(data) <= longest:
             return False
         return b"\r\n\r\n" not in (self.data + data[: longest - len(self.data)])
@@ -152,7 +135,7 @@ class WebSocketProtocol(WebSocketServerProtocol):
     # The handshake
 
     def onConnect(self, request: ConnectionRequest) -> str | None:
-        door = self.factory.door_for(request.path)
+        door = route(request.path, self.doors)
         if door is None:
             raise _deny(404, "no such path")
         headers = request.headers
@@ -165,7 +148,7 @@ class WebSocketProtocol(WebSocketServerProtocol):
     def onOpen(self) -> None:
         self.connection.door = self.door.key
         self.connection.attempt(self._begin)
-        self.factory.pings.add(self)
+        self.heartbeat.alive(self)
 
     def _begin(self) -> None:
         self.session = self.door.new_session(self.connection)
@@ -179,7 +162,7 @@ class WebSocketProtocol(WebSocketServerProtocol):
     ) -> None:
         """Refuse with the answer of the door, and a log line of ours."""
         path = getattr(self, "http_request_path", None)
-        door = None if path is None else self.factory.door_for(path)
+        door = None if path is None else route(path, self.doors)
         refusal = refusal_bytes(door, path is not None, code, reason)
         self.connection.why = Close(1002, f"refused the handshake: {reason}")
         self.connection.shut()
@@ -201,13 +184,13 @@ class WebSocketProtocol(WebSocketServerProtocol):
 
     def onMessageFrameBegin(self, length: int) -> None:
         self.fragments += 1
-        if self.fragments > self.factory.guard.limits.fragments:
+        if self.fragments > self.guard.limits.fragments:
             self.connection.close(_TOO_MANY_FRAGMENTS)
             self.failedByMe = True
         super().onMessageFrameBegin(length)
 
     def onMessageEnd(self) -> None:
-        self.factory.messages.discard(self)
+        self.heartbeat.message_ended(self)
         # Autobahn's own makes a Deferred for each message, for listeners we have not.
         data, self.message_data = self.message_data, []
         if self.failedByMe or self.connection.why is not None or self.session is None:
@@ -232,8 +215,19 @@ class WebSocketProtocol(WebSocketServerProtocol):
             self.sendPong(payload)  # type: ignore[no-untyped-call]
 
     def onPong(self, payload: bytes) -> None:
-        self.factory.pongs.discard(self)
-        self.factory.pings.add(self)
+        self.heartbeat.alive(self)
+
+    def ping(self) -> bool:
+        if self.state != self.STATE_OPEN:
+            return False
+        self.sendPing()
+        return True
+
+    def pong_expired(self) -> None:
+        self.connection.close(SILENT)
+
+    def message_expired(self) -> None:
+        self.connection.close(_MESSAGE_TOO_LATE)
 
     def _closeConnection(self, abort: bool = False) -> None:
         # Autobahn resets even after both sides have said all.
@@ -241,7 +235,7 @@ class WebSocketProtocol(WebSocketServerProtocol):
         super()._closeConnection(abort)
         # Twisted waits until the peer has taken all, and its part in the end of TLS.
         if not abort and self.connection.unsent():
-            self.factory.guard.stalls.watch(self.connection)
+            self.guard.stalls.watch(self.connection)
 
     def sendCloseFrame(
         self,
@@ -260,98 +254,6 @@ class WebSocketProtocol(WebSocketServerProtocol):
         super().sendCloseFrame(code, reasonUtf8, isReply)
 
 
-class WebSocketFactory(WebSocketServerFactory):
-    """Serves the WebSocket doors of one address, told apart by their paths.
-
-    Args:
-        guard: Watches over all connections of the node.
-        doors: At least one; no two with the same path.
-    """
-
-    noisy = False
-
-    def __init__(self, guard: Guard, doors: list[WebSocketDoor]) -> None:
-        super().__init__(server="", reactor=guard.clock)  # type: ignore[no-untyped-call]
-        limits = guard.limits
-        self.guard = guard
-        self.doors = doors
-        self.key = doors[0].key
-        # Autobahn's batches its timers by the global reactor.
-        self._batched_timer = _Timer(guard)
-        options: dict[str, Any] = {
-            option: getattr(self, option)
-            for option in WebSocketServerProtocol.CONFIG_ATTRS
-        }
-        options |= {
-            # A function in a class would become a method.
-            "perMessageCompressionAccept": staticmethod(_no_compression),
-            "webStatus": False,
-            # Drafts have the page's origin in a header that is not looked at.
-            "versions": [13],
-            "failByDrop": False,
-            "echoCloseCodeReason": True,
-            # The guard's deadline for the opening covers the handshake.
-            "openHandshakeTimeout": 0,
-            "closeHandshakeTimeout": limits.closing_seconds,
-            "log": QuietLog(guard),
-        }
-        self._protocol: type[WebSocketProtocol] = type(
-            "BoundWebSocketProtocol", (WebSocketProtocol,), options
-        )
-        clock = guard.clock
-        self.messages: Deadlines[WebSocketProtocol] = Deadlines(
-            clock, limits.message_seconds, _expire_message
-        )
-        self.pings: Deadlines[WebSocketProtocol] = Deadlines(
-            clock, limits.ping_seconds, self._ping
-        )
-        self.pongs: Deadlines[WebSocketProtocol] = Deadlines(
-            clock, limits.pong_seconds, _expire_pong
-        )
-        guard.watches += [self.messages, self.pings, self.pongs]
-
-    def buildProtocol(  # type: ignore[override]
-        self, addr: IAddress | None
-    ) -> WebSocketProtocol:
-        protocol = self._protocol()
-        protocol.factory = self
-        return protocol
-
-    def door_for(self, path: str) -> WebSocketDoor | None:
-        """Return the door of a request's path."""
-        return route(path, self.doors)
-
-    def forget(self, protocol: WebSocketProtocol) -> None:
-        """End all deadlines of a protocol whose connection is lost."""
-        self.messages.discard(protocol)
-        self.pings.discard(protocol)
-        self.pongs.discard(protocol)
-
-    def _ping(self, protocol: WebSocketProtocol) -> None:
-        if protocol.state == WebSocketProtocol.STATE_OPEN:
-            protocol.sendPing()
-            self.pongs.add(protocol)
-
-
 def _deny(status: int, reason: str) -> ConnectionDeny:
     denial: ConnectionDeny = ConnectionDeny(status, reason)  # type: ignore[no-untyped-call]
     return denial
-
-
-def _no_compression(offers: object) -> None:
-    """Accept no offer: deflate costs 100 KB for a connection."""
-
-
-class _Timer:
-    """What Autobahn asks for delayed calls: the clock that was handed in."""
-
-    def __init__(self, guard: Guard) -> None:
-        self.call_later = guard.clock.callLater
-
-
-def _expire_message(protocol: WebSocketProtocol) -> None:
-    protocol.connection.close(_MESSAGE_TOO_LATE)
-
-
-def _expire_pong(protocol: WebSocketProtocol) -> None:
-    protocol.connection.close(SILENT)
