@@ -31,14 +31,15 @@ _PROGRAMS = (
 
 INTRODUCTION = """\
 A delivery is one message that has arrived at one receiver. The load comes from one
-process, over loopback; on a machine of two cores it and the server have one each. Systems
-take turns in rounds, so that a busy minute of the machine hurts all of them; compare the
-rows of one table, and ratios more than figures. Every message is counted at every
-receiver, and `lost` has to be 0.
+process, over loopback; on a machine of two cores it and the server have one each.
+Systems take turns in rounds, so that a busy minute of the machine hurts all of them;
+compare the rows of one table, and ratios more than figures. Every message is counted
+at every receiver, and `lost` has to be 0.
 
-`make bench` prints these tables for your machine, with those of the other servers that it
-finds there; `make bench BENCH="--markdown docs/benchmarks.md"` writes this page. The naive
-server is what one writes first with Autobahn: `for c in clients: c.sendMessage(json)`.
+`make bench` prints these tables for your machine, with those of the other servers that
+it finds there; `make bench BENCH="--markdown docs/benchmarks.md"` writes this page. The
+naive server is what one writes first with Autobahn:
+`for c in clients: c.sendMessage(json)`.
 """
 """What the page says before its tables."""
 
