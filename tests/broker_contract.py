@@ -244,6 +244,30 @@ class BrokerContract:
         self.assertEqual(bob.written, b"x:well;x:poison;x:after;")
         self.assertEqual(self.errors(), 1)
 
+    def test_a_broken_encoding_closes_who_is_caught_up_or_leaves(self) -> None:
+        broker = self.make_broker()
+        slow, leaving, bob = (
+            MemoryConnection(room=0),
+            MemoryConnection(),
+            MemoryConnection(),
+        )
+        broker.subscribe("room", slow, broken)
+        broker.subscribe("room", bob, words)
+        broker.publish("room", "x", "first", origin="test")
+        self.carry()
+        broker.publish("room", "x", "poison", origin="test")
+        self.carry()
+        slow.read()
+        self.assertEqual(slow.closed_for, INTERNAL_ERROR)
+        subscription = broker.subscribe("room", leaving, broken)
+        broker.publish("room", "x", "poison", origin="test")
+        broker.unsubscribe(subscription)
+        self.assertEqual(leaving.closed_for, INTERNAL_ERROR)
+        broker.publish("room", "x", "after", origin="test")
+        self.carry()
+        self.assertTrue(bob.written.endswith(b"x:after;"))
+        self.assertEqual(self.errors(), 2)
+
     def test_a_name_is_held_once_in_a_bridge(self) -> None:
         broker = self.make_broker(bridges=[["a", "b"]])
         ann = Member("Ann", "one", 1)

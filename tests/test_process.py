@@ -33,7 +33,7 @@ class Lines:
 
     def __init__(self, port: int, name: str, room: str) -> None:
         self.process = subprocess.Popen(
-            [program("nc", "netcat-openbsd"), "-N", "127.0.0.1", str(port)],
+            [program("nc.openbsd", "netcat-openbsd"), "-N", "127.0.0.1", str(port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -172,7 +172,7 @@ class CrossingTests(ProcessTestCase):
         (tcp,) = self.start().ports("machat.tcp")
         text = "".join(f"{number}\n" for number in range(5000)) + "end"
         done = subprocess.run(
-            [program("nc", "netcat-openbsd"), "-N", "127.0.0.1", str(tcp)],
+            [program("nc.openbsd", "netcat-openbsd"), "-N", "127.0.0.1", str(tcp)],
             input=f'{{"name":"ann"}}\n{text}'.encode(),
             capture_output=True,
             timeout=DEADLINE_SECONDS,

@@ -135,11 +135,12 @@ class Channel:
         position = (
             self.flushed if subscription in group.ready else subscription.position
         )
-        self._remove(subscription)
-        while position < self.last:
+        while position < self.last and subscription.group is not None:
             batch = self._batch(position, self.last)
             position += len(batch)
-            subscription.connection.write(group.chunk_for(subscription, batch))
+            self._write(subscription, batch)
+        if subscription.group is not None:
+            self._remove(subscription)
 
     def flush(self) -> None:
         """Carry what is new in the log to all who are ready."""
@@ -195,12 +196,31 @@ class Channel:
         try:
             group.send(batch)
         except Exception:
-            # An encoding is wrong. Its subscribers would miss a message without a
-            # word, so they are closed; the other groups go on.
-            self._on_error(f"cannot encode for {self.name!r}")
-            for subscription in list(group.places):
-                self._remove(subscription)
-                subscription.connection.close(INTERNAL_ERROR)
+            self._give_up(list(group.places))
+
+    def _write(
+        self, subscription: ChannelSubscription, batch: list[Publication]
+    ) -> None:
+        """Write a batch to one subscriber alone."""
+        group = subscription.group
+        assert group is not None
+        try:
+            chunk = group.chunk_for(subscription, batch)
+        except Exception:
+            self._give_up([subscription])
+        else:
+            if chunk:
+                subscription.connection.write(chunk)
+
+    def _give_up(self, subscriptions: list[ChannelSubscription]) -> None:
+        """Close those whose encoding has raised; called inside an ``except`` block.
+
+        They would miss a message without a word. Everybody else goes on.
+        """
+        self._on_error(f"cannot encode for {self.name!r}")
+        for subscription in subscriptions:
+            self._remove(subscription)
+            subscription.connection.close(INTERNAL_ERROR)
 
     def _set_back_the_paused(self) -> None:
         """Let those fall behind who paused while the last batch went out.
@@ -215,14 +235,13 @@ class Channel:
 
     def _catch_up(self, subscription: ChannelSubscription) -> None:
         """Write batch after batch until all is written or the connection pauses."""
-        group, connection = subscription.group, subscription.connection
-        assert group is not None
+        connection = subscription.connection
         while subscription.position < self.flushed and not connection.paused:
             batch = self._batch(subscription.position, self.flushed)
             subscription.position += len(batch)
-            chunk = group.chunk_for(subscription, batch)
-            if chunk:
-                connection.write(chunk)
+            self._write(subscription, batch)
+            if subscription.group is None:
+                return
         if not connection.paused:
             self._set_ready(subscription)
 
