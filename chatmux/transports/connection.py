@@ -17,7 +17,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
 from chatmux.errors import PeerError
-from chatmux.interfaces import Framing, Subscription
+from chatmux.interfaces import Delayed, Framing, Subscription
 from chatmux.model import INTERNAL_ERROR, TOO_SLOW, Close
 from chatmux.transports.guard import Guard
 
@@ -41,6 +41,7 @@ class SocketConnection:
         "__weakref__",
         "_direct",
         "_guard",
+        "_turn",
         "_writable",
         "door",
         "framing",
@@ -65,6 +66,7 @@ class SocketConnection:
         self.why: Close | None = None
         """Why this side closed the connection."""
         self._writable = True
+        self._turn: Delayed | None = None
         self._direct = transport.socket.send if type(transport) in _PLAIN else None
         self.number = guard.admit(self)
         transport.registerProducer(self, True)
@@ -135,6 +137,33 @@ class SocketConnection:
         except Exception:
             self._guard.failed(self, "raised")
             self.close(INTERNAL_ERROR)
+
+    @property
+    def waiting_its_turn(self) -> bool:
+        """True from `give_way` until what it was given is called."""
+        return self._turn is not None
+
+    def give_way(self, go_on: Callable[[], None]) -> None:
+        """Read nothing more, and call `go_on` in the next reactor turn.
+
+        For a peer that has sent more messages at once than a turn should be spent
+        on: everybody else comes first.
+        """
+        self.transport.pauseProducing()
+        self._turn = self._guard.clock.callLater(0, self._take_turn, go_on)
+
+    def _take_turn(self, go_on: Callable[[], None]) -> None:
+        self._turn = None
+        if not self.transport.disconnecting:
+            self.transport.resumeProducing()
+        self.attempt(go_on)
+
+    def lost(self) -> None:
+        """Take note that the connection is lost. Called by the protocol."""
+        self.shut()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
 
     def unsent(self) -> int:
         """Return how many bytes Twisted has buffered for the socket."""

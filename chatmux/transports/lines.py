@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.protocols.basic import LineReceiver
@@ -15,6 +17,9 @@ from chatmux.interfaces import LineSession
 from chatmux.model import TOO_SLOW, Close
 from chatmux.transports.connection import SocketConnection
 from chatmux.transports.guard import Guard
+
+_LINES_A_TURN = 2000
+"""Of one peer; at 2 µs for each, others wait 4 ms."""
 
 
 def line_frame(message: bytes) -> bytes:
@@ -69,6 +74,7 @@ class LineProtocol(LineReceiver):
         self.MAX_LENGTH = door.line_bytes
         self._guard = guard
         self._door = door
+        self._lines: deque[bytes] = deque()
         self._rest = b""
 
     def connectionMade(self) -> None:
@@ -88,7 +94,7 @@ class LineProtocol(LineReceiver):
         """Nothing to do: only `close` ends the writing, and the reading with it."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.connection.shut()
+        self.connection.lost()
         # Let go of the session, which holds the connection: no cycle is left.
         session, self.connection.session = self.connection.session, None
         if session is not None:
@@ -115,14 +121,29 @@ class LineProtocol(LineReceiver):
             data = rest
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
-        longest = self.MAX_LENGTH
-        for line in lines:
-            if len(line) > longest:
-                self.lineLengthExceeded(line)
-            session.line(line)
+        self._lines += lines
+        # Over TLS more may come though reading has stopped.
+        if not connection.waiting_its_turn:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Hand the session as many lines as a turn has time for."""
+        connection, session, lines = (
+            self.connection,
+            self.connection.session,
+            self._lines,
+        )
+        assert session is not None
+        for _ in range(min(len(lines), _LINES_A_TURN)):
             if connection.why is not None:
                 return
-        if len(self._rest) > longest:
+            line = lines.popleft()
+            if len(line) > self.MAX_LENGTH:
+                self.lineLengthExceeded(line)
+            session.line(line)
+        if lines:
+            connection.give_way(self._hand_on)
+        elif len(self._rest) > self.MAX_LENGTH and connection.why is None:
             self.lineLengthExceeded(self._rest)
 
 

@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""A peer that sends very many messages at once is taken in turns with the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionLost
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatmux.model import NORMAL
+from chatmux.transports.guard import Guard
+from chatmux.transports.lines import LineFactory
+from tests.transport_doubles import MemorySession, Sessions, Transport, line_door
+from tests.websocket_doubles import CLOSE, TEXT, Peer, WebSocketTestCase, masked
+
+
+class LineTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = MemoryReactorClock()
+        self.sessions = Sessions()
+        factory = LineFactory(Guard(self.clock), line_door(self.sessions))
+        self.protocol = factory.buildProtocol(None)
+        self.transport = Transport()
+        self.protocol.makeConnection(self.transport)
+        self.protocol.dataReceived(b"ann!")
+        self.session: MemorySession = self.sessions[-1]
+        self.numbers = [b"%d" % number for number in range(5000)]
+
+    def say_all(self) -> None:
+        self.protocol.dataReceived(b"".join(n + b"\n" for n in self.numbers))
+
+    def test_reading_stops_until_all_lines_are_handed_on_in_order(self) -> None:
+        self.say_all()
+        self.assertEqual(self.session.lines, self.numbers[:2000])
+        self.assertEqual(self.transport.producerState, "paused")
+        self.clock.advance(0)
+        self.assertEqual(self.session.lines, self.numbers)
+        self.assertEqual(self.transport.producerState, "producing")
+
+    def test_what_comes_all_the_same_comes_behind(self) -> None:
+        self.say_all()
+        self.protocol.dataReceived(b"more\nha")
+        self.protocol.dataReceived(b"lf\n")
+        for _ in range(5):
+            self.clock.advance(0)
+        self.assertEqual(self.session.lines, [*self.numbers, b"more", b"half"])
+
+    def test_a_line_that_is_too_long_is_refused_when_its_turn_comes(self) -> None:
+        self.protocol.dataReceived(b"x\n" * 2500 + b"y" * 65 + b"\nz\n")
+        self.assertEqual(self.transport.take(), b"")
+        self.clock.advance(0)
+        self.assertEqual(self.session.lines, [b"x"] * 2500)
+        self.assertEqual(self.transport.take(), b"error: too long\n")
+
+    def test_nothing_is_handed_on_after_a_close(self) -> None:
+        self.say_all()
+        self.session.connection.close(NORMAL)
+        self.clock.advance(0)
+        self.assertEqual(self.session.lines, self.numbers[:2000])
+
+    def test_a_lost_connection_leaves_nothing_in_the_reactor(self) -> None:
+        self.say_all()
+        self.transport.producer = None
+        self.protocol.connectionLost(Failure(ConnectionLost()))
+        self.clock.advance(60)
+        self.assertEqual(self.session.lines, self.numbers[:2000])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class WebSocketTests(WebSocketTestCase):
+    def say(self, peer: Peer, count: int, *more: bytes) -> None:
+        frames = [masked(TEXT, b"%d" % number) for number in range(count)]
+        peer.say(b"".join([*frames, *more]))
+
+    def texts(self, session: Any) -> list[int]:
+        return [int(message) for message, _ in session.messages]
+
+    def test_reading_stops_until_all_frames_are_handed_on_in_order(self) -> None:
+        peer, session = self.opened()
+        self.say(peer, 1000)
+        taken = self.texts(session)
+        self.assertTrue(100 < len(taken) < 1000)
+        self.assertEqual(peer.transport.producerState, "paused")
+        for _ in range(10):
+            self.clock.advance(0)
+        self.assertEqual(self.texts(session), list(range(1000)))
+        self.assertEqual(peer.transport.producerState, "producing")
+
+    def test_all_messages_are_in_time_once_they_are_handed_on(self) -> None:
+        peer, session = self.opened()
+        self.say(peer, 1000)
+        for _ in range(10):
+            self.clock.advance(0)
+        self.clock.advance(31)
+        self.assertEqual(peer.transport.take(), b"\x89\x00")
+        peer.send(TEXT, b"7")
+        self.assertEqual(self.texts(session)[-1], 7)
+
+    def test_a_close_frame_behind_many_others_is_answered(self) -> None:
+        peer, session = self.opened()
+        self.say(peer, 1000, masked(CLOSE, b"\x03\xe8"))
+        for _ in range(10):
+            self.clock.advance(0)
+        self.assertEqual(len(self.texts(session)), 1000)
+        self.assertEqual([frame.opcode for frame in peer.hear()], [CLOSE])
+
+    def test_the_answer_to_our_close_is_found_behind_many_frames(self) -> None:
+        peer, session = self.opened()
+        self.say(peer, 1000, masked(CLOSE, b"\x03\xe8"))
+        session.connection.close(NORMAL)
+        for _ in range(10):
+            self.clock.advance(0)
+        self.assertTrue(peer.protocol.wasClean)
+        self.assertTrue(len(self.texts(session)) < 1000)
+
+    def test_a_lost_connection_leaves_nothing_in_the_reactor(self) -> None:
+        peer, _ = self.opened()
+        self.say(peer, 1000)
+        self.assert_frees_all(peer)
