@@ -206,6 +206,16 @@ class CrossingTests(ProcessTestCase):
         self.assertNotIn(SECRET, server.log)
         self.assertNotIn("Traceback", server.log)
 
+    def test_behind_a_proxy_the_log_has_the_peers_own_address(self) -> None:
+        tcp = "haproxy:tcp:0:interface=127.0.0.1"
+        server = self.start({"machat": {"tcp": tcp, "ws": None}})
+        (port,) = server.ports("machat.tcp")
+        with socket.create_connection(("127.0.0.1", port)) as proxy:
+            proxy.sendall(b"PROXY TCP4 192.0.2.9 127.0.0.1 5555 80\r\nno hello")
+            self.assertTrue(proxy.recv(100).startswith(b"error: no JSON"))
+        self.assertEqual(server.stop(), 0)
+        self.assertIn("(machat.tcp, 192.0.2.9:5555) closed", server.log)
+
     def test_long_messages_pass(self) -> None:
         (multichat,) = self.start().ports("multichat.host")
         one, two = self.relay(multichat, "1"), self.relay(multichat, "2")

@@ -47,7 +47,6 @@ class SocketConnection:
         "framing",
         "number",
         "paused",
-        "peer",
         "subscriptions",
         "transport",
         "why",
@@ -60,7 +59,6 @@ class SocketConnection:
         self.door = door
         self.transport = transport
         self.framing: Framing = framing
-        self.peer = _address(transport)
         self.paused = False
         self.subscriptions: set[Subscription] = set()
         self.why: Close | None = None
@@ -70,6 +68,16 @@ class SocketConnection:
         self._direct = transport.socket.send if type(transport) in _PLAIN else None
         self.number = guard.admit(self)
         transport.registerProducer(self, True)
+
+    @property
+    def peer(self) -> str:
+        """The peer's address, for the log.
+
+        Asked for when it is needed: behind a proxy it is known after the first bytes.
+        """
+        address = self.transport.getPeer()
+        host = getattr(address, "host", None)
+        return "local" if host is None else f"{host}:{address.port}"
 
     def write(self, chunk: bytes) -> None:
         """Write framed bytes.
@@ -191,9 +199,3 @@ class SocketConnection:
     def stopProducing(self) -> None:
         """Take note that the connection is lost. Called by Twisted."""
         self.shut()
-
-
-def _address(transport: Any) -> str:
-    peer = transport.getPeer()
-    host = getattr(peer, "host", None)
-    return "local" if host is None else f"{host}:{peer.port}"

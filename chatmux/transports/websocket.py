@@ -96,7 +96,6 @@ class WebSocketProtocol(WebSocketServerProtocol):
     def connectionMade(self) -> None:
         # Instead of Autobahn's, which collects details for WAMP at some cost.
         self.connection = WebSocketConnection(self.guard, self.doors[0].key, self)
-        self.peer = self.connection.peer
         self._connectionMade()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
