@@ -68,7 +68,8 @@ class Caller(Protocol):
 
 class ListenerTestCase(TestCase):
     def setUp(self) -> None:
-        self.guard = Guard(reactor)  # type: ignore[arg-type]
+        clock: Any = reactor
+        self.guard = Guard(clock)
         self.sessions = Sessions()
 
     async def listen(self, *doors: Door) -> Listener:
