@@ -72,7 +72,10 @@ def read(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config:
         raise ConfigError(str(path), _place_of(error, text)) from None
     if not isinstance(raw, dict):
         raise ConfigError(str(path), "must be a JSON object")
-    return build(Values(path.parent, environ).resolve(raw), sections)
+    try:
+        return build(Values(path.parent, environ).resolve(raw), sections)
+    except RecursionError:
+        raise ConfigError(str(path), "is nested too deeply") from None
 
 
 def build(raw: Mapping[str, Any], sections: Sections) -> Config:

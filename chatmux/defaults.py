@@ -51,7 +51,12 @@ def state_directory(environ: Mapping[str, str]) -> Path:
     home = environ.get("XDG_STATE_HOME")
     if home:
         return Path(home) / "chatmux"
-    return Path(environ.get("HOME", "~")).expanduser() / ".local/state/chatmux"
+    try:
+        return Path(environ.get("HOME") or Path.home()) / ".local/state/chatmux"
+    except RuntimeError:
+        raise ConfigError(
+            "multichat.secret-key", "no home directory to keep a secret in"
+        ) from None
 
 
 def kept_secret(file: Path) -> str:
@@ -65,10 +70,15 @@ def kept_secret(file: Path) -> str:
         try:
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return file.read_text().strip()
+            kept = file.read_text().strip()
+            if not kept:
+                raise ConfigError("multichat.secret-key", f"{file}: is empty") from None
+            return kept
         with os.fdopen(descriptor, "w") as stream:
             secret = secrets.token_urlsafe(24)
             stream.write(secret + "\n")
             return secret
     except OSError as error:
         raise ConfigError("multichat.secret-key", f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigError("multichat.secret-key", f"{file}: is no UTF-8") from None

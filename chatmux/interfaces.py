@@ -94,6 +94,12 @@ class Connection(Protocol):
     def answer_in(self, binary: bool) -> None:
         """Frame messages as binary or as text from now on, where there is a choice."""
 
+    def give_way(self, go_on: Callable[[], None]) -> None:
+        """Call `go_on` in the next reactor turn; nothing is received before.
+
+        For a session that was sent more at once than a turn should be spent on.
+        """
+
     def ignored(self, why: str) -> None:
         """Count, and log at debug, a message of the peer that was of no effect."""
 

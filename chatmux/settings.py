@@ -30,7 +30,7 @@ class Secret:
     """A secret text that does not show in logs, tracebacks or ``repr``.
 
     Raises:
-        ValueError: The text is empty.
+        ValueError: The text is empty, or cannot be written as UTF-8.
     """
 
     __slots__ = ("_text",)
@@ -38,6 +38,10 @@ class Secret:
     def __init__(self, text: str) -> None:
         if not text:
             raise ValueError("must not be empty")
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise ValueError("must be UTF-8") from None
         self._text = text
 
     def __repr__(self) -> str:

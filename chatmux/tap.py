@@ -102,7 +102,7 @@ class Process(MultiService):
     def _handle_signals(self) -> None:
         # Twisted's end the process by the signal, after stopping in order: exit status
         # 143 where a supervisor that asked for the end expects 0.
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._stop)
 
     def _stop(self, number: int, frame: object) -> None:

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import unicodedata
 
+NAME_LENGTH = 255
+"""Longest name, in characters; it stands before every line of its holder."""
+
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
 _SEPARATORS = (0x2028, 0x2029)
 _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -37,6 +40,8 @@ def name_fault(name: str) -> str | None:
     """Say why nobody may hold `name`, in words that follow "the name", or None."""
     if not name.strip():
         return "must not be empty"
+    if len(name) > NAME_LENGTH:
+        return f"must not be longer than {NAME_LENGTH} characters"
     if ":" in name:
         return "must not have a colon in it"
     if name.translate(_NAME_TABLE) != name:
@@ -47,9 +52,10 @@ def name_fault(name: str) -> str | None:
 def plain_name(name: str) -> str:
     """Return `name` with line breaks, control characters and colons made ``_``.
 
-    The result passes `name_fault`: a name with nothing to see becomes ``_`` as well.
+    The result passes `name_fault`: what is too long is cut, and a name with nothing to
+    see becomes ``_`` as well.
     """
-    plain = name.translate(_NAME_TABLE)
+    plain = name[:NAME_LENGTH].translate(_NAME_TABLE)
     return plain if plain.strip() else "_"
 
 

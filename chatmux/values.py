@@ -75,5 +75,6 @@ class Values:
             return file.read_text().removesuffix("\n")
         except OSError as error:
             raise ConfigError(path, f"{file}: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise ConfigError(path, f"{file} is no UTF-8") from None
+        except ValueError as error:
+            # No UTF-8, or a path that no file can have.
+            raise ConfigError(path, f"{name!r}: {error}") from None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 
 from chatmux.interfaces import Framing, Subscription
@@ -42,6 +43,7 @@ class MemoryConnection:
         self.is_opened = False
         self.binary: bool | None = None
         self.ignored_for: list[str] = []
+        self.turns: list[Callable[[], None]] = []
 
     @property
     def written(self) -> bytes:
@@ -85,6 +87,14 @@ class MemoryConnection:
 
     def answer_in(self, binary: bool) -> None:
         self.binary = binary
+
+    def give_way(self, go_on: Callable[[], None]) -> None:
+        self.turns.append(go_on)
+
+    def take_turns(self) -> None:
+        """Let a session that gave way go on until it has done all."""
+        while self.turns:
+            self.turns.pop(0)()
 
     def ignored(self, why: str) -> None:
         self.ignored_for.append(why)

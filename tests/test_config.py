@@ -88,6 +88,7 @@ class ConfigTests(SynchronousTestCase):
             ('{\n"machat": {},\n}', "is no JSON: line 3: "),
             ("\xff", "is no JSON: "),
             ("[" * 100_000, "is no JSON: "),
+            ('{"machat":' + "[" * 600 + "]" * 600 + "}", "nested too deeply"),
         ):
             self.assertIn(message, self.error(raw))
 
@@ -136,10 +137,13 @@ class ConfigTests(SynchronousTestCase):
         self.assertEqual(section.secret_key, Secret("from file"))
 
     def test_values_that_are_not_to_be_had_are_named_by_their_path(self) -> None:
+        self.environ["NOT_UTF8"] = "\udcff"
         for value, message in (
             ({"env": "NOPE"}, "multichat.secret-key: there is no environment variable"),
             ({"file": "nope"}, "multichat.secret-key: "),
             ({"env": "A", "file": "b"}, "multichat.secret-key: "),
+            ({"file": "a\0b"}, "multichat.secret-key: "),
+            ({"env": "NOT_UTF8"}, "multichat.secret-key: must be UTF-8"),
         ):
             self.assertIn(message, self.error({"multichat": {"secret-key": value}}))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.error import ConnectionLost
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -62,13 +62,27 @@ class LineTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(self.session.lines, self.numbers[:2000])
 
-    def test_a_lost_connection_leaves_nothing_in_the_reactor(self) -> None:
+    def test_what_a_lost_connection_had_sent_is_handed_on_all_the_same(self) -> None:
         self.say_all()
         self.transport.producer = None
         self.protocol.connectionLost(Failure(ConnectionLost()))
         self.clock.advance(60)
-        self.assertEqual(self.session.lines, self.numbers[:2000])
+        self.assertEqual(self.session.lines, self.numbers)
+        self.assertEqual(self.session.ends, 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def lose(self, reason: Exception) -> None:
+        self.transport.producer = None
+        self.protocol.connectionLost(Failure(reason))
+
+    def test_an_unfinished_line_counts_at_an_orderly_end_only(self) -> None:
+        self.protocol.dataReceived(b"whole\nhalf")
+        self.lose(ConnectionDone())
+        self.assertEqual(self.session.lines, [b"whole", b"half"])
+        self.setUp()
+        self.protocol.dataReceived(b"whole\nhalf")
+        self.lose(ConnectionLost())
+        self.assertEqual(self.session.lines, [b"whole"])
 
 
 class WebSocketTests(WebSocketTestCase):
@@ -116,6 +130,19 @@ class WebSocketTests(WebSocketTestCase):
             self.clock.advance(0)
         self.assertTrue(peer.protocol.wasClean)
         self.assertTrue(len(self.texts(session)) < 1000)
+
+    def test_a_session_that_gives_way_is_handed_nothing_before_its_turn(self) -> None:
+        peer, session = self.opened()
+        done: list[str] = []
+        session.steps[b"0"] = lambda connection: connection.give_way(
+            lambda: done.append("turn")
+        )
+        self.say(peer, 3)
+        self.assertEqual(self.texts(session), [0])
+        self.assertEqual(done, [])
+        self.clock.advance(0)
+        self.assertEqual(done, ["turn"])
+        self.assertEqual(self.texts(session), [0, 1, 2])
 
     def test_a_lost_connection_leaves_nothing_in_the_reactor(self) -> None:
         peer, _ = self.opened()

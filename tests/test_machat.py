@@ -186,6 +186,12 @@ class LineSessionTests(SynchronousTestCase):
             self.assertIn("the name must not", self.refused(hello))
         self.assertIn("must not be empty", self.refused(b"{}"))
 
+    def test_nobody_can_be_named_as_a_refusal_begins(self) -> None:
+        for name in "error", "ERROR", " error":
+            hello = json.dumps({"name": name, "room": "a"}).encode()
+            self.assertIn("must not be", self.refused(hello))
+        self.assertEqual(encode(publication("Error", "hi")), [b"Error_:hi\n"])
+
     def test_a_taken_name_is_refused_and_free_when_its_holder_goes(self) -> None:
         holder = self.member("Ann")
         for name in "Ann", "ann", "ＡＮＮ":
@@ -291,6 +297,15 @@ class MessageSessionTests(SynchronousTestCase):
             connection.take(),
             b"<ann:first\n><error: a line is longer than 65535 bytes\n>",
         )
+
+    def test_very_many_lines_in_a_message_are_taken_in_turns(self) -> None:
+        connection, session = self.member(b'{"name":"ann"}')
+        session.received(b"\n" * 5000, False)
+        self.clock.advance(0)
+        self.assertEqual(connection.take().count(b"ann:"), 1999)
+        connection.take_turns()
+        self.clock.advance(0)
+        self.assertEqual(connection.take().count(b"ann:"), 3000)
 
 
 class DoorTests(SynchronousTestCase):

@@ -193,6 +193,11 @@ class EndTests(TLSTestCase):
         self.pass_time(caller, 30)
         self.assertFalse(caller.wire.transport.connected)
 
+    def test_of_whom_nothing_was_heard_over_lines(self) -> None:
+        caller = self.connect(LineFactory(self.guard, line_door(self.sessions)))
+        self.pass_time(caller, 30)
+        self.assertFalse(caller.wire.transport.connected)
+
     def test_in_the_beginning(self) -> None:
         door = websocket_door(self.sessions)
         caller = self.connect(WebSocketFactory(self.guard, [door]))

@@ -60,8 +60,7 @@ class RouteTests(SynchronousTestCase):
 
     def test_any_other_serves_only_itself(self) -> None:
         self.assertEqual(self.found("/mychat", "/mychat"), "/mychat")
-        self.assertEqual(self.found("/mychat/", "/mychat"), "/mychat")
-        for path in "/", "/mychat/x", "/mychatter", "/MYCHAT", "", "mychat":
+        for path in "/", "/mychat/", "/mychat/x", "/mychatter", "/MYCHAT", "", "mychat":
             self.assertIsNone(self.found(path, "/mychat"))
 
     def test_the_longest_wins_whatever_the_order(self) -> None:

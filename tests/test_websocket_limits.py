@@ -165,6 +165,20 @@ class PingTests(WebSocketTestCase):
         self.clock.advance(1)
         self.assertEqual(self.closed_for(peer), 1008)
 
+    def test_a_peer_that_has_not_read_the_ping_yet_has_more_time(self) -> None:
+        peer, _ = self.opened()
+        self.clock.advance(25)
+        self.clock.advance(14)
+        self.assertEqual(peer.hear(), [Frame(PING, b"")])
+        producer: Any = peer.transport.producer
+        producer.pauseProducing()
+        self.clock.advance(1)
+        producer.resumeProducing()
+        self.clock.advance(14)
+        self.assertEqual(peer.hear(), [])
+        self.clock.advance(1)
+        self.assertEqual(self.closed_for(peer), 1008)
+
     def test_a_peer_that_answers_stays(self) -> None:
         peer, _ = self.opened()
         for _ in range(5):

@@ -15,7 +15,6 @@ Knows no wire protocol, no socket and no clock.
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import islice
 
 from chatmux.broker.group import Group, Place
 from chatmux.broker.presence import Presence
@@ -23,7 +22,7 @@ from chatmux.interfaces import Connection, Encoding, Framing
 from chatmux.model import INTERNAL_ERROR, TOO_SLOW, Publication
 
 PUBLICATION_BYTES = 256
-"""What a publication takes in memory besides its text, about."""
+"""What a publication takes in memory besides its name and text, about."""
 
 BATCH_BYTES = 128 * 1024
 """A flush goes out in batches of this size, which bounds what is buffered for a
@@ -107,7 +106,7 @@ class Channel:
         """Put the next publication, numbered ``last + 1``, in the log."""
         self._log.append(publication)
         self.last += 1
-        self._log_bytes += len(publication.text) + PUBLICATION_BYTES
+        self._log_bytes += _weight(publication)
 
     def subscribe(
         self, connection: Connection, encoding: Encoding, echo: bool
@@ -253,8 +252,8 @@ class Channel:
         if self._log_bytes <= BATCH_BYTES:
             return log[start:stop]
         size = 0
-        for index, publication in enumerate(islice(log, start, stop), start):
-            size += len(publication.text) + PUBLICATION_BYTES
+        for index in range(start, stop):
+            size += _weight(log[index])
             if size > BATCH_BYTES and index > start:
                 return log[start:index]
         return log[start:stop]
@@ -269,7 +268,7 @@ class Channel:
         drop = 0
         flushed = len(self._log) - (self.last - self.flushed)
         while self._log_bytes > self._max_log_bytes and drop < flushed:
-            self._log_bytes -= len(self._log[drop].text) + PUBLICATION_BYTES
+            self._log_bytes -= _weight(self._log[drop])
             drop += 1
         if not drop:
             return
@@ -310,3 +309,7 @@ class Channel:
         self._leave_group(subscription)
         self._behind.pop(subscription, None)
         subscription.connection.subscriptions.discard(subscription)
+
+
+def _weight(publication: Publication) -> int:
+    return len(publication.text) + len(publication.name) + PUBLICATION_BYTES

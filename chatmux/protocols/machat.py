@@ -8,8 +8,9 @@ r"""MaChat: rooms over plain TCP lines and over WebSocket.
     -> TEXT\n                        a message
     <- NAME:TEXT\n                   a message of anybody in the room, oneself included
 
-NAME is not empty and has no colon and no control character in it; nobody else in the
-room may hold one that differs only in case or Unicode form. ROOM may be empty or left
+NAME is not empty, not "error", has at most 255 characters and no colon and no control
+character in it; nobody else in the room may hold one that differs only in case or
+Unicode form. ROOM may be empty or left
 out: the room "". Names and rooms keep their case. Nobody is told who comes and goes.
 
 Over TCP the hello ends where its JSON object ends, however TCP cuts it; one line break
@@ -32,7 +33,7 @@ What is refused gets one line that says why, then the close (1008 over WebSocket
 
     <- error: no JSON in the hello: ...       nor wrong types, nor over 16 KiB
     <- error: the name NAME is taken
-    <- error: the name must not be empty      nor have a colon or control character
+    <- error: the name must not be empty      nor break another rule for names
     <- error: no hello in time                                   (lines only)
     <- error: a line is longer than 65535 bytes                             (1009)
 
@@ -52,12 +53,15 @@ from chatmux.model import NORMAL, Close, Member, Publication
 from chatmux.protocols import jsontext
 from chatmux.protocols.gohttp import upgrade_refusal
 from chatmux.settings import HTTPPath, Settings
-from chatmux.text import name_fault, plain_lines, plain_name, plain_text
+from chatmux.text import fold, name_fault, plain_lines, plain_name, plain_text
 
 NAME = "machat"
 HELLO_BYTES = 16 * 1024
 LINE_BYTES = 65_535
 MESSAGE_BYTES = 1024 * 1024
+LINES_A_TURN = 2000
+REFUSAL = "error"
+"""What a refusal begins with, and therefore nobody's name."""
 
 _TOO_LONG = f"a line is longer than {LINE_BYTES} bytes"
 
@@ -78,6 +82,8 @@ def encode(publication: Publication) -> list[bytes]:
         name = publication.ext["shown"]
     else:
         name = plain_name(publication.name)
+        if fold(name) == REFUSAL:
+            name += "_"
     return [f"{name}:{line}\n".encode() for line in plain_lines(publication.text)]
 
 
@@ -165,16 +171,25 @@ class Session:
         lines = message.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        for line in lines:
-            if len(line) > LINE_BYTES:
-                self.line_too_long()
-            self.line(line)
+        self._hand_on(lines, 0)
 
     def closed(self) -> None:
         self._leave()
 
+    def _hand_on(self, lines: list[bytes], start: int) -> None:
+        """Take as many lines of a message as a turn has time for."""
+        stop = start + LINES_A_TURN
+        for line in lines[start:stop]:
+            if len(line) > LINE_BYTES:
+                self.line_too_long()
+            self.line(line)
+        if stop < len(lines):
+            self._connection.give_way(lambda: self._hand_on(lines, stop))
+
     def _join(self, name: str, room: str) -> None:
         fault = name_fault(name)
+        if fold(name) == REFUSAL:
+            fault = f'must not be "{name}"'
         if fault is not None:
             raise self._refusal(f"the name {fault}")
         self._name = name
@@ -199,7 +214,7 @@ class Session:
     def _refusal(self, why: str, code: int = 1008) -> PeerError:
         # The line goes behind everything that the peer is owed.
         self._leave()
-        self._connection.send(f"error: {why}\n".encode())
+        self._connection.send(f"{REFUSAL}: {why}\n".encode())
         return PeerError(Close(code, why))
 
 

@@ -175,12 +175,25 @@ class SocketConnection:
 
     def unsent(self) -> int:
         """Return how many bytes Twisted has buffered for the socket."""
-        raw = self.transport
-        while isinstance(raw, ProtocolWrapper):
-            raw = raw.transport
+        raw = self._raw()
         if not isinstance(raw, _PLAIN):
             return 0
         return len(raw.dataBuffer) - raw.offset + raw._tempDataLen
+
+    def watch_the_end(self) -> None:
+        """See to it that a close comes to its end.
+
+        Twisted waits until the peer has taken all, and over TLS for its part.
+        """
+        if self._direct is None or self.unsent():
+            self._guard.stalls.watch(self)
+
+    def _raw(self) -> Any:
+        """Return the transport of the socket itself."""
+        raw = self.transport
+        while isinstance(raw, ProtocolWrapper):
+            raw = raw.transport
+        return raw
 
     def pauseProducing(self) -> None:
         """Take note that the transport is full. Called by Twisted."""
@@ -193,6 +206,9 @@ class SocketConnection:
         """Take note that the transport has sent all. Called by Twisted."""
         self.paused = False
         self._guard.stalls.forget(self)
+        if getattr(self._raw(), "disconnecting", False):
+            # Over TLS the peer has ended, and Twisted waits for its producer to go.
+            self.transport.unregisterProducer()
         for subscription in tuple(self.subscriptions):
             subscription.resume()
 

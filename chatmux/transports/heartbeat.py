@@ -47,6 +47,10 @@ class Heartbeat:
         self._pongs.discard(connection)
         self._pings.add(connection)
 
+    def wait_again(self, connection: Beating) -> None:
+        """Give the answer to a ping its time once more."""
+        self._pongs.add(connection)
+
     def message_begun(self, connection: Beating) -> None:
         """Hold a message to its time from here on, unless it is held already."""
         if connection not in self._messages:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.protocols.basic import LineReceiver
@@ -50,8 +51,7 @@ class LineConnection(SocketConnection):
         # Unregistered first, or Twisted would wait for the producer before it closes.
         self.transport.unregisterProducer()
         self.transport.loseConnection()
-        if self.unsent():
-            self._guard.stalls.watch(self)
+        self.watch_the_end()
 
     def opening_expired(self) -> None:
         if self.session is not None:
@@ -95,6 +95,18 @@ class LineProtocol(LineReceiver):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.connection.lost()
+        if self._rest and isinstance(reason.value, ConnectionDone):
+            # TLS and the PROXY protocol have no half-closing: this is its end.
+            self._lines.append(self._rest)
+        self._finish()
+
+    def _finish(self) -> None:
+        """Hand on what was received before the connection was lost, and end."""
+        if self.line_mode and self.connection.why is None:
+            self.connection.attempt(self._hand_on_some)
+            if self._lines and self.connection.why is None:
+                self._guard.clock.callLater(0, self._finish)
+                return
         # Let go of the session, which holds the connection: no cycle is left.
         session, self.connection.session = self.connection.session, None
         if session is not None:
@@ -127,12 +139,20 @@ class LineProtocol(LineReceiver):
             self._hand_on()
 
     def _hand_on(self) -> None:
+        """Hand the session all lines, in as many turns as they need."""
+        connection = self.connection
+        self._hand_on_some()
+        if connection.why is not None:
+            return
+        if self._lines:
+            connection.give_way(self._hand_on)
+        elif len(self._rest) > self.MAX_LENGTH:
+            self.lineLengthExceeded(self._rest)
+
+    def _hand_on_some(self) -> None:
         """Hand the session as many lines as a turn has time for."""
-        connection, session, lines = (
-            self.connection,
-            self.connection.session,
-            self._lines,
-        )
+        connection, lines = self.connection, self._lines
+        session = connection.session
         assert session is not None
         for _ in range(min(len(lines), _LINES_A_TURN)):
             if connection.why is not None:
@@ -141,10 +161,6 @@ class LineProtocol(LineReceiver):
             if len(line) > self.MAX_LENGTH:
                 self.lineLengthExceeded(line)
             session.line(line)
-        if lines:
-            connection.give_way(self._hand_on)
-        elif len(self._rest) > self.MAX_LENGTH and connection.why is None:
-            self.lineLengthExceeded(self._rest)
 
 
 class LineFactory(ServerFactory):

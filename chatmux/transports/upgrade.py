@@ -23,11 +23,11 @@ def route(path: str, doors: Sequence[WebSocketDoor]) -> WebSocketDoor | None:
     """Return the door that serves `path`, the longest of those that do.
 
     A door's path that ends with a slash serves everything below it, one that does not
-    only itself, with or without a slash at its end.
+    only itself: the rule of Go's HTTP server.
     """
     found = None
     for door in doors:
-        if path == door.path or path == door.path + "/":
+        if path == door.path:
             return door
         below = door.path.endswith("/") and path.startswith(door.path)
         if below and (found is None or len(door.path) > len(found.path)):

@@ -10,7 +10,7 @@ Autobahn's names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
@@ -70,6 +70,13 @@ class WebSocketConnection(SocketConnection):
 
     def opening_expired(self) -> None:
         self.close(NO_OPENING)
+
+    def give_way(self, go_on: Callable[[], None]) -> None:
+        def then() -> None:
+            go_on()
+            self.protocol.consume_more()
+
+        super().give_way(then)
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
@@ -133,9 +140,12 @@ class WebSocketProtocol(WebSocketServerProtocol):
         for _ in range(_STEPS_A_TURN):
             if not self.processData() or self.state == self.STATE_CLOSED:
                 return
-        self.connection.give_way(self._consume_more)
+            if self.connection.waiting_its_turn:
+                return
+        self.connection.give_way(_nothing)
 
-    def _consume_more(self) -> None:
+    def consume_more(self) -> None:
+        """Take what waited for the connection's turn."""
         self.consumeData()
         self._note_what_is_begun()
 
@@ -182,6 +192,8 @@ class WebSocketProtocol(WebSocketServerProtocol):
         self, reason: str, code: int = 400, responseHeaders: Any = None
     ) -> None:
         """Refuse with the answer of the door, and a log line of ours."""
+        if reason.startswith("HTTP Origin header invalid"):
+            code = 403
         path = getattr(self, "http_request_path", None)
         door = None if path is None else route(path, self.doors)
         refusal = refusal_bytes(door, path is not None, code, reason)
@@ -245,7 +257,12 @@ class WebSocketProtocol(WebSocketServerProtocol):
         return True
 
     def pong_expired(self) -> None:
-        self.connection.close(SILENT)
+        if self.connection.paused:
+            # The ping stands behind what the peer has not taken yet; whether it takes
+            # any of that, the stall watch knows.
+            self.heartbeat.wait_again(self)
+        else:
+            self.connection.close(SILENT)
 
     def message_expired(self) -> None:
         self.connection.close(_MESSAGE_TOO_LATE)
@@ -255,8 +272,8 @@ class WebSocketProtocol(WebSocketServerProtocol):
         abort = abort and not self.wasClean
         super()._closeConnection(abort)
         # Twisted waits until the peer has taken all, and its part in the end of TLS.
-        if not abort and self.connection.unsent():
-            self.guard.stalls.watch(self.connection)
+        if not abort:
+            self.connection.watch_the_end()
 
     def sendCloseFrame(
         self,
@@ -273,6 +290,10 @@ class WebSocketProtocol(WebSocketServerProtocol):
             reason = (reasonUtf8 or b"").decode()
             self.connection.why = Close(code or NORMAL.code, reason)
         super().sendCloseFrame(code, reasonUtf8, isReply)
+
+
+def _nothing() -> None:
+    return None
 
 
 def _deny(status: int, reason: str) -> ConnectionDeny:
