@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
 from twisted.python import usage
+from twisted.python.failure import Failure
 
 from chatmux import __version__
 from chatmux.config import Config, read
@@ -75,11 +76,16 @@ def makeService(options: Options) -> Process:
         node = Node(options.config, reactor)
     except ConfigError as error:
         _refuse(error)
-    failures: list[Any] = []
-    node.listen().addErrback(failures.append)
+    binding = node.listen()
+    failures: list[Failure] = []
+    binding.addErrback(failures.append)
+    if not binding.called:
+        raise SystemExit("chatmux: an address cannot be bound before the start")
     if failures:
         failures[0].trap(ListenError)
-        _refuse(failures[0].value)
+        reason = failures[0].value
+        assert isinstance(reason, ListenError)
+        _refuse(reason)
     return Process(node, reactor)
 
 
