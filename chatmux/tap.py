@@ -82,10 +82,10 @@ def makeService(options: Options) -> Process:
     if not binding.called:
         raise SystemExit("chatmux: an address cannot be bound before the start")
     if failures:
-        failures[0].trap(ListenError)
         reason = failures[0].value
-        assert isinstance(reason, ListenError)
-        _refuse(reason)
+        if isinstance(reason, ListenError):
+            _refuse(reason)
+        failures[0].raiseException()
     return Process(node, reactor)
 
 
