@@ -103,6 +103,9 @@ class Connection(Protocol):
     def ignored(self, why: str) -> None:
         """Count, and log at debug, a message of the peer that was of no effect."""
 
+    def missed(self, count: int) -> None:
+        """Count, and log, messages for the peer that were dropped before it came."""
+
 
 class Session(Protocol):
     """One peer's conversation in one protocol.
@@ -138,6 +141,32 @@ class LineSession(Session, Protocol):
 
     def ended(self, rest: bytes) -> None:
         """The peer has ended its sending, in the middle of a line if `rest`: close."""
+
+
+class FramedSession(Session, Protocol):
+    """A session held over frames, each with its length before it, on a byte stream.
+
+    `received` is handed what a frame holds, as binary. What is sent from within is
+    written when all the frames of a reactor turn were handed on.
+    """
+
+    def bad_length(self, length: bytes) -> None:
+        """Raise `PeerError`: the next frame's length is not written as it has to be."""
+
+    def frame_too_long(self, length: int) -> None:
+        """Raise `PeerError`: the next frame is longer than the door admits now."""
+
+    def frame_too_late(self) -> None:
+        """Raise `PeerError`: a frame was begun and not complete in time."""
+
+    def opening_too_late(self) -> None:
+        """Raise `PeerError`: the peer did not say in time who it is."""
+
+    def ended(self, rest: bytes) -> None:
+        """The peer has ended its sending, in the middle of a frame if `rest`: close.
+
+        `rest` is what there is of the frame, its length's digits included.
+        """
 
 
 class Broker(Protocol):
@@ -177,6 +206,15 @@ class Broker(Protocol):
             source: The sending connection's number, 0 for none.
             ext: What else some protocols know; see `Publication`.
         """
+
+    def fence(self) -> None:
+        """Carry what is published from now on after all that was published before.
+
+        On whatever channels: for a session that owes its peers an order across them.
+        """
+
+    def flush(self) -> None:
+        """Carry now what was accepted, and not only at the end of the turn."""
 
     def subscribe(
         self,

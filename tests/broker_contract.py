@@ -73,6 +73,28 @@ class BrokerContract:
         self.assertEqual(ann.written, b"x:one;x:two;y:three;")
         self.assertEqual(bob.written, b"<x!ONE;><x!TWO;><y!THREE;>")
 
+    def test_a_fence_keeps_an_order_across_channels(self) -> None:
+        broker = self.make_broker()
+        connection = MemoryConnection()
+        for channel in "ab":
+            broker.subscribe(channel, connection, words)
+        for channel, text in ("a", "1"), ("b", "2"), ("b", "3"), ("a", "4"):
+            broker.publish(channel, "x", text, origin="test")
+            broker.fence()
+        self.carry()
+        self.assertEqual(connection.written, b"x:1;x:2;x:3;x:4;")
+
+    def test_a_flush_needs_no_turn(self) -> None:
+        broker = self.make_broker()
+        connection = MemoryConnection()
+        broker.subscribe("a", connection, words)
+        broker.publish("a", "x", "1", origin="test")
+        broker.flush()
+        self.assertEqual(connection.written, b"x:1;")
+        broker.publish("a", "x", "2", origin="test")
+        self.carry()
+        self.assertEqual(connection.written, b"x:1;x:2;")
+
     def test_a_turn_is_one_write(self) -> None:
         broker = self.make_broker()
         ann = MemoryConnection()

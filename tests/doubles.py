@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 
+from twisted.internet.task import Clock
+
 from chatmux.interfaces import Framing, Subscription
 from chatmux.model import Close
 
@@ -21,6 +23,18 @@ def bare(message: bytes) -> bytes:
 def bracketed(message: bytes) -> bytes:
     """Frame in a way that shows where a message begins and ends."""
     return b"<" + message + b">"
+
+
+class TurnClock(Clock):
+    """A clock that can run a single turn of a reactor: what was due when it began."""
+
+    def turn(self) -> None:
+        now = self.seconds()
+        for call in [call for call in self.calls if call.getTime() <= now]:
+            if call.active():
+                self.calls.remove(call)
+                call.called = True
+                call.func(*call.args, **call.kw)
 
 
 class MemoryConnection:
@@ -43,6 +57,7 @@ class MemoryConnection:
         self.is_opened = False
         self.binary: bool | None = None
         self.ignored_for: list[str] = []
+        self.missed_count = 0
         self.turns: list[Callable[[], None]] = []
 
     @property
@@ -64,16 +79,22 @@ class MemoryConnection:
                 for subscription in tuple(self.subscriptions):
                     subscription.resume()
 
+    def fill(self) -> None:
+        """Pause, as if something else had been written."""
+        self.unread += 1
+        if not self.paused:
+            self.paused = True
+            for subscription in tuple(self.subscriptions):
+                subscription.pause()
+
     def write(self, chunk: bytes) -> None:
         if self.closed_for is not None:
             return
         self.chunks.append(chunk)
         self.written_while_paused += self.paused
         self.unread += len(chunk)
-        if self.unread > self.room and not self.paused:
-            self.paused = True
-            for subscription in tuple(self.subscriptions):
-                subscription.pause()
+        if self.unread > self.room:
+            self.fill()
 
     def send(self, message: bytes) -> None:
         self.write(self.framing(message))
@@ -98,3 +119,6 @@ class MemoryConnection:
 
     def ignored(self, why: str) -> None:
         self.ignored_for.append(why)
+
+    def missed(self, count: int) -> None:
+        self.missed_count += count

@@ -5,16 +5,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatmux.broker.local import LocalBroker
+from chatmux.broker.channel import WRITE_COST
+from chatmux.broker.local import TURN_BUDGET, LocalBroker
 from chatmux.interfaces import Subscription
 from chatmux.model import TOO_SLOW, Publication
-from tests.doubles import MemoryConnection, bare, bracketed
+from tests.doubles import MemoryConnection, TurnClock, bare, bracketed
 
 NAMES = ("a", "b", "c")
 BRIDGES = (("a", "b"),)
@@ -43,10 +44,13 @@ class Place:
 class Model:
     """A broker, its peers, and what each of them should have been sent."""
 
-    def __init__(self, max_log_bytes: int) -> None:
-        self.clock = Clock()
+    def __init__(self, max_log_bytes: int, turn_budget: int) -> None:
+        self.clock = TurnClock()
         self.broker = LocalBroker(
-            self.clock, bridges=BRIDGES, max_log_bytes=max_log_bytes
+            self.clock,
+            bridges=BRIDGES,
+            max_log_bytes=max_log_bytes,
+            turn_budget=turn_budget,
         )
         self.peers: dict[tuple[int, str], tuple[MemoryConnection, list[Place]]] = {}
         self.ended: list[tuple[MemoryConnection, list[Place]]] = []
@@ -56,8 +60,8 @@ class Model:
         # One connection for each pair, so that what it was sent is of one channel.
         key = index, CANONICAL[channel]
         if key not in self.peers:
-            room = (0, 10, 100, 1 << 30)[index % 4]
-            framing = (bare, bracketed)[index % 2]
+            room = (1 << 30, 10, 100, 1 << 30, 0, 1 << 30)[index]
+            framing = bracketed if index == 5 else bare
             self.peers[key] = MemoryConnection(framing, room), []
         return self.peers[key]
 
@@ -97,12 +101,21 @@ class Model:
     def read(self, index: int, channel: str) -> None:
         self.peer(index, channel)[0].read()
 
+    def fill(self, index: int, channel: str) -> None:
+        self.peer(index, channel)[0].fill()
+
     def turn(self) -> None:
-        self.clock.advance(0)
+        self.clock.turn()
+
+    def fence(self) -> None:
+        self.broker.fence()
+
+    def flush(self) -> None:
+        self.broker.flush()
 
     def check(self) -> None:
         """Let everybody read, and compare."""
-        self.turn()
+        self.clock.advance(0)
         for connection, _ in self.peers.values():
             connection.read()
         for connection, _ in self.peers.values():
@@ -125,12 +138,17 @@ channels = st.sampled_from(NAMES)
 steps = st.one_of(
     st.tuples(st.just("publish"), indices, channels, st.sampled_from((0, 10, 60_000))),
     st.tuples(st.just("publish"), indices, channels, st.just(0)),
+    st.tuples(st.just("subscribe"), indices, channels, st.just(False), st.just(True)),
     st.tuples(st.just("subscribe"), indices, channels, st.booleans(), st.booleans()),
     st.tuples(st.just("unsubscribe"), indices, channels),
     st.tuples(st.just("read"), indices, channels),
+    st.tuples(st.just("fill"), indices, channels),
     st.tuples(st.just("reframe"), indices, channels),
     st.tuples(st.just("turn")),
+    st.tuples(st.just("turn")),
+    st.tuples(st.sampled_from(("fence", "flush"))),
 )
+budgets = st.sampled_from((1, 2 * WRITE_COST, 5 * WRITE_COST, TURN_BUDGET))
 
 
 class DeliveryTests(SynchronousTestCase):
@@ -142,11 +160,59 @@ class DeliveryTests(SynchronousTestCase):
     @given(
         st.lists(steps, min_size=60, max_size=200),
         st.sampled_from((2_000, 100_000, 1 << 22)),
+        budgets,
     )
     def test_each_gets_each_publication_once_and_in_order(
-        self, sequence: list[tuple[object, ...]], max_log_bytes: int
+        self, sequence: list[tuple[object, ...]], max_log_bytes: int, turn_budget: int
     ) -> None:
-        model = Model(max_log_bytes)
+        model = Model(max_log_bytes, turn_budget)
         for name, *arguments in sequence:
             getattr(model, str(name))(*arguments)
         model.check()
+
+    @given(
+        st.lists(
+            st.one_of(
+                st.tuples(st.just("publish"), channels, st.sampled_from((0, 90_000))),
+                st.tuples(st.just("publish"), channels, st.just(0)),
+                st.tuples(st.just("publish"), channels, st.just(0)),
+                st.tuples(st.just("turn")),
+                st.tuples(st.just("join"), st.integers(0, 2), st.sampled_from("ac")),
+                st.tuples(st.just("leave"), st.integers(0, 2), st.sampled_from("ac")),
+            ),
+            min_size=40,
+            max_size=120,
+        ),
+        budgets,
+    )
+    def test_fences_keep_an_order_across_channels(
+        self, sequence: list[tuple[Any, ...]], turn_budget: int
+    ) -> None:
+        clock = TurnClock()
+        broker = LocalBroker(clock, bridges=BRIDGES, turn_budget=turn_budget)
+        connections = [MemoryConnection() for _ in range(3)]
+        places: dict[tuple[int, str], Subscription] = {}
+        expected: list[list[int]] = [[] for _ in connections]
+        for number, (name, *arguments) in enumerate(sequence):
+            if name == "turn":
+                clock.turn()
+            elif name == "publish":
+                channel, size = arguments
+                broker.fence()
+                broker.publish(channel, "x", f"{number} {'x' * size}", origin="test")
+                for index, on in places:
+                    if on == CANONICAL[channel]:
+                        expected[index].append(number)
+            elif name == "join" and tuple(arguments) not in places:
+                index, channel = arguments
+                places[index, channel] = broker.subscribe(
+                    channel, connections[index], plain
+                )
+            elif name == "leave" and tuple(arguments) in places:
+                # Who leaves is written at once what is still to come.
+                broker.flush()
+                broker.unsubscribe(places.pop((arguments[0], arguments[1])))
+        clock.advance(0)
+        for connection, numbers in zip(connections, expected, strict=True):
+            got = [int(number) for number in connection.written.split(b";")[:-1]]
+            assert got == numbers, (got, numbers)

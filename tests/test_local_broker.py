@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatmux.broker.channel import WRITE_COST
 from chatmux.broker.local import LocalBroker
-from chatmux.model import Member
+from chatmux.model import Member, Publication
 from tests.broker_contract import BrokerContract, words
-from tests.doubles import MemoryConnection
+from tests.doubles import MemoryConnection, TurnClock, bracketed
 
 
 class LocalBrokerTests(BrokerContract, SynchronousTestCase):
@@ -96,3 +97,147 @@ class LocalBrokerTests(BrokerContract, SynchronousTestCase):
         for name in b"ab":
             mine = [m for m in slow.written.split(b";") if m.startswith(bytes([name]))]
             self.assertEqual(mine, [b"%c:%d" % (name, n) for n in range(5)])
+
+
+def text_alone(publication: Publication) -> list[bytes]:
+    return [publication.text.encode()]
+
+
+class TurnTests(SynchronousTestCase):
+    """More to write than a turn has time for: here one write in each."""
+
+    def setUp(self) -> None:
+        self.clock = TurnClock()
+        self.broker = LocalBroker(self.clock, turn_budget=1)
+        self.connections = [MemoryConnection() for _ in range(4)]
+        self.subscriptions = [
+            self.broker.subscribe("a", connection, text_alone)
+            for connection in self.connections
+        ]
+
+    def publish(self, text: str, channel: str = "a") -> None:
+        self.broker.publish(channel, "x", text, origin="test")
+
+    def written(self) -> list[bytes]:
+        return [connection.written for connection in self.connections]
+
+    def test_each_turn_writes_to_some(self) -> None:
+        self.publish("1")
+        for expected in (
+            [b"1", b"", b"", b""],
+            [b"1", b"1", b"", b""],
+            [b"1", b"1", b"1", b""],
+            [b"1", b"1", b"1", b"1"],
+        ):
+            self.clock.turn()
+            self.assertEqual(self.written(), expected)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_what_is_published_meanwhile_comes_behind_it(self) -> None:
+        self.publish("1")
+        self.clock.turn()
+        self.publish("2")
+        self.publish("3")
+        for _ in range(3):
+            self.clock.turn()
+        self.assertEqual(self.written(), [b"1", b"1", b"1", b"1"])
+        self.clock.turn()
+        self.assertEqual(self.written(), [b"123", b"1", b"1", b"1"])
+
+    def test_whoever_leaves_meanwhile_is_written_it_once(self) -> None:
+        self.publish("1")
+        self.clock.turn()
+        for subscription in self.subscriptions[:3]:
+            self.broker.unsubscribe(subscription)
+        self.assertEqual(self.written(), [b"1", b"1", b"1", b""])
+        self.clock.advance(0)
+        self.assertEqual(self.written(), [b"1", b"1", b"1", b"1"])
+
+    def test_whoever_pauses_meanwhile_is_written_it_when_it_resumes(self) -> None:
+        self.publish("1")
+        self.clock.turn()
+        for connection in self.connections[:3]:
+            connection.fill()
+        self.clock.advance(0)
+        self.assertEqual(self.written(), [b"1", b"", b"", b"1"])
+        self.connections[1].read()
+        self.publish("2")
+        self.clock.advance(0)
+        for connection in self.connections:
+            connection.read()
+        self.assertEqual(self.written(), [b"12"] * 4)
+
+    def test_whoever_resumes_meanwhile_is_written_it_once(self) -> None:
+        self.publish("1")
+        self.clock.turn()
+        for connection in self.connections:
+            connection.fill()
+            connection.read()
+        self.clock.advance(0)
+        self.assertEqual(self.written(), [b"1"] * 4)
+
+    def test_whoever_changes_its_framing_meanwhile_is_written_it_once(self) -> None:
+        self.publish("1")
+        self.clock.turn()
+        for index in (0, 1):
+            self.connections[index].framing = bracketed
+            self.subscriptions[index].reframe()
+        self.publish("2")
+        self.clock.advance(0)
+        self.assertEqual(self.written(), [b"1<2>", b"<1><2>", b"12", b"12"])
+
+    def test_whoever_comes_meanwhile_is_not_written_it(self) -> None:
+        self.publish("1")
+        self.clock.turn()
+        late = MemoryConnection()
+        self.broker.subscribe("a", late, text_alone)
+        self.publish("2")
+        later = MemoryConnection()
+        self.broker.subscribe("a", later, text_alone)
+        later.fill()
+        later.read()
+        self.clock.advance(0)
+        self.assertEqual(self.written(), [b"12"] * 4)
+        self.assertEqual((late.written, later.written), (b"2", b""))
+
+    def test_a_busy_channel_does_not_hold_up_another(self) -> None:
+        other = MemoryConnection()
+        self.broker.subscribe("b", other, text_alone)
+        self.publish("1")
+        self.publish("2", "b")
+        turns = 0
+        while not other.written:
+            self.publish("3")
+            self.clock.turn()
+            turns += 1
+        self.assertEqual(turns, 5)
+
+    def test_a_large_chunk_counts_for_more(self) -> None:
+        broker = LocalBroker(self.clock, turn_budget=10 * WRITE_COST)
+        connections = [MemoryConnection() for _ in range(30)]
+        for connection in connections:
+            broker.subscribe("a", connection, text_alone)
+        for text, count in ("x", 10), ("x" * 9 * WRITE_COST, 1):
+            broker.publish("a", "x", text, origin="test")
+            self.clock.turn()
+            self.assertEqual(sum(bool(c.take()) for c in connections), count)
+            self.clock.advance(0)
+            for connection in connections:
+                connection.take()
+
+    def test_a_flush_writes_to_all_at_once(self) -> None:
+        self.publish("1")
+        self.clock.turn()
+        self.publish("2")
+        self.broker.flush()
+        self.assertEqual(self.written(), [b"12"] * 4)
+
+    def test_the_log_is_kept_as_long_as_it_is_needed(self) -> None:
+        broker = LocalBroker(self.clock, turn_budget=1, max_log_bytes=1000)
+        connections = [MemoryConnection() for _ in range(5)]
+        subscriptions = [broker.subscribe("a", c, text_alone) for c in connections]
+        broker.publish("a", "x", "1", origin="test")
+        self.clock.turn()
+        broker.publish("a", "x", "y" * 5000, origin="test")
+        broker.unsubscribe(subscriptions[-1])
+        self.assertEqual(connections[-1].written, b"1" + b"y" * 5000)

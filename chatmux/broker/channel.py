@@ -2,32 +2,30 @@
 # SPDX-License-Identifier: MIT
 """One channel: its order, its log, and how each subscriber is kept up with.
 
-`append` numbers a publication and puts it in the log. `flush`, once in a reactor turn,
-carries what is new to every subscriber that is ready. One that cannot take more (its
-connection has paused) is skipped and keeps only its position; when the connection
-resumes it is caught up from the log. So the log is the queue of everybody, and a slow
-reader costs a number. When the log has moved past a position, that subscriber's
-connection is closed as too slow.
+`append` numbers a publication and puts it in the log. `carry` takes what is new to
+every subscriber that is ready; to very many of them in several turns. One that cannot
+take more (its connection has paused) is skipped and keeps only its position; when the
+connection resumes it is caught up from the log. So the log is the queue of everybody,
+and a slow reader costs a number. When the log has moved past a position, that
+subscriber's connection is closed as too slow.
 
 Knows no wire protocol, no socket and no clock.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
-from chatmux.broker.group import Group, Place
+from chatmux.broker.group import Delivery, Group, Place
+from chatmux.broker.log import Log
 from chatmux.broker.presence import Presence
 from chatmux.interfaces import Connection, Encoding, Framing
 from chatmux.model import INTERNAL_ERROR, TOO_SLOW, Publication
 
-PUBLICATION_BYTES = 256
-"""What a publication takes in memory besides its name and text, about."""
-
-BATCH_BYTES = 128 * 1024
-"""A flush goes out in batches of this size, which bounds what is buffered for a
-connection that pauses in the middle. Large enough for a system call's cost not to
-matter, and the most that Twisted hands to the kernel in one."""
+WRITE_COST = 16 * 1024
+"""What a write costs besides its bytes, in bytes that could be copied meanwhile."""
 
 ErrorHook = Callable[[str], None]
 """Called inside an ``except`` block, with words for the log."""
@@ -59,43 +57,51 @@ class Channel:
 
     __slots__ = (
         "_behind",
-        "_flushing",
+        "_carrying",
+        "_deliveries",
         "_groups",
+        "_interrupted",
         "_log",
-        "_log_bytes",
         "_max_log_bytes",
         "_on_error",
         "_paused",
         "_waiting",
-        "dirty",
-        "flushed",
-        "last",
+        "carried",
         "name",
         "presence",
+        "stretch",
     )
 
     def __init__(self, name: str, max_log_bytes: int, on_error: ErrorHook) -> None:
         self.name = name
-        self.last = 0
-        """Number of the last publication."""
-        self.flushed = 0
-        """Number of the last one that was carried to those who are ready."""
-        self.dirty = False
-        """For the broker's use: whether a flush of this channel is due."""
+        self.carried = 0
+        """Number of the last publication that was carried, or is being carried, to
+        those who are ready."""
+        self.stretch: Any = None
+        """For the broker's use: what is to be carried, and may still be added to."""
         self.presence = Presence()
         self._max_log_bytes = max_log_bytes
         self._on_error = on_error
-        self._log: list[Publication] = []
-        self._log_bytes = 0
+        self._log = Log()
         self._groups: dict[tuple[Framing, Encoding], Group[ChannelSubscription]] = {}
         self._behind: dict[ChannelSubscription, None] = {}
         """All that are not ready, in the order in which they fell behind."""
         self._paused: list[ChannelSubscription] = []
         """Those that paused while a batch went out."""
         self._waiting: list[ChannelSubscription] = []
-        """Those behind whom the end of the next flush catches up: they came, or
-        resumed, when there was something to flush."""
-        self._flushing = False
+        """Those behind whom the end of the next `carry` catches up: they came, or
+        resumed, when there was something to carry."""
+        self._deliveries: deque[Delivery[ChannelSubscription]] = deque()
+        """What is left to write of the batch that is going out."""
+        self._interrupted = False
+        """Whether that goes on in another turn. Then those who are still to be written
+        it are marked as due, and who is not due any more is passed over."""
+        self._carrying = False
+
+    @property
+    def last(self) -> int:
+        """Number of the last publication."""
+        return self._log.last
 
     @property
     def idle(self) -> bool:
@@ -105,8 +111,6 @@ class Channel:
     def append(self, publication: Publication) -> None:
         """Put the next publication, numbered ``last + 1``, in the log."""
         self._log.append(publication)
-        self.last += 1
-        self._log_bytes += _weight(publication)
 
     def subscribe(
         self, connection: Connection, encoding: Encoding, echo: bool
@@ -114,10 +118,10 @@ class Channel:
         """Add a subscriber for all that is appended from now on."""
         subscription = ChannelSubscription(self, connection, encoding, echo)
         self._enter_group(subscription)
-        if self.flushed == self.last and not connection.paused and not self._flushing:
+        if self.carried == self.last and not connection.paused and not self._carrying:
             self._set_ready(subscription)
         else:
-            # What waits for the flush was published before this subscription.
+            # What is to be carried was published before this subscription.
             self._fall_behind(subscription, self.last)
             self._waiting.append(subscription)
         connection.subscriptions.add(subscription)
@@ -128,74 +132,98 @@ class Channel:
 
         Paused or not, so that who leaves has got all; the log's limit bounds it.
         """
-        group = subscription.group
-        if group is None:
+        if subscription.group is None:
             return
-        position = (
-            self.flushed if subscription in group.ready else subscription.position
-        )
+        position = self._position(subscription)
         while position < self.last and subscription.group is not None:
-            batch = self._batch(position, self.last)
+            batch = self._log.batch(position, self.last)
             position += len(batch)
             self._write(subscription, batch)
         if subscription.group is not None:
             self._remove(subscription)
 
-    def flush(self) -> None:
-        """Carry what is new in the log to all who are ready."""
-        self.dirty = False
-        self._flushing = True
+    def carry(self, end: int, budget: int) -> int:
+        """Carry what is in the log up to number `end` to all who are ready.
+
+        Args:
+            end: Not after `last`.
+            budget: What this may cost, in bytes and `WRITE_COST` for each write.
+
+        Returns:
+            What is left of the budget. All was carried if it is more than 0; else
+            there may be more to do in another turn.
+        """
+        self._carrying = True
         try:
-            while self.flushed < self.last:
-                batch = self._batch(self.flushed, self.last)
-                self.flushed += len(batch)
+            budget = self._write_deliveries(budget)
+            while self.carried < end and budget > 0:
+                batch = self._log.batch(self.carried, end)
+                self.carried += len(batch)
+                self._interrupted = False
                 for group in list(self._groups.values()):
-                    self._send(group, batch)
-                self._set_back_the_paused()
-            while self._waiting:
-                subscription = self._waiting.pop()
-                if subscription in self._behind:
-                    self._catch_up(subscription)
+                    self._prepare(group, batch)
+                budget = self._write_deliveries(budget)
+            self._catch_up_who_wait()
         finally:
-            self._flushing = False
+            self._carrying = False
         self._trim()
+        return budget
+
+    def has_carried(self, end: int) -> bool:
+        """Say whether all up to number `end` was written to all who are ready."""
+        return self.carried >= end and not self._deliveries
 
     def pause(self, subscription: ChannelSubscription) -> None:
         """Stop writing to a subscriber, from after the batch that is going out."""
-        if self._flushing:
+        if self._carrying:
             self._paused.append(subscription)
-        elif (
-            subscription.group is not None and subscription in subscription.group.ready
-        ):
-            self._fall_behind(subscription, self.flushed)
+        elif self._is_ready(subscription):
+            self._fall_behind(subscription, self._position(subscription))
 
     def resume(self, subscription: ChannelSubscription) -> None:
         """Write to a subscriber what it is behind by, then count it as ready."""
-        if self._flushing:
+        if self._carrying:
             self._waiting.append(subscription)
-        elif subscription in self._behind:
+        elif subscription in self._behind and subscription.position <= self.carried:
             self._catch_up(subscription)
-            if not self._behind:
-                self._trim()
+            self._trim()
 
     def reframe(self, subscription: ChannelSubscription) -> None:
         """Move a subscriber to the group of its connection's present framing."""
         group = subscription.group
         if group is None or group.framing == subscription.connection.framing:
             return
-        ready = subscription in group.ready
+        ready, position = self._is_ready(subscription), self._position(subscription)
         self._leave_group(subscription)
         self._enter_group(subscription)
         if ready:
-            self._set_ready(subscription)
+            # Behind, if a batch is due that was made for the old group.
+            self._fall_behind(subscription, position)
+            self.resume(subscription)
 
-    def _send(
+    def _prepare(
         self, group: Group[ChannelSubscription], batch: list[Publication]
     ) -> None:
         try:
-            group.send(batch)
+            self._deliveries += group.deliveries(batch)
         except Exception:
             self._give_up(list(group.places))
+
+    def _write_deliveries(self, budget: int) -> int:
+        """Write as much of the batch that is going out as the budget is for."""
+        deliveries = self._deliveries
+        while deliveries and budget > 0:
+            delivery = deliveries[0]
+            cost = len(delivery.chunk) + WRITE_COST
+            budget -= cost * delivery.write(-(-budget // cost), self._interrupted)
+            if delivery.done:
+                deliveries.popleft()
+        if deliveries and not self._interrupted:
+            self._interrupted = True
+            for delivery in deliveries:
+                delivery.mark_as_due()
+        self._set_back_the_paused()
+        return budget
 
     def _write(
         self, subscription: ChannelSubscription, batch: list[Publication]
@@ -224,19 +252,28 @@ class Channel:
     def _set_back_the_paused(self) -> None:
         """Let those fall behind who paused while the last batch went out.
 
-        They were written that batch; who resumed already goes on as if nothing were.
+        Who resumed already goes on as if nothing were.
         """
         for subscription in self._paused:
-            group = subscription.group
-            if group and subscription in group.ready and subscription.connection.paused:
-                self._fall_behind(subscription, self.flushed)
+            if self._is_ready(subscription) and subscription.connection.paused:
+                self._fall_behind(subscription, self._position(subscription))
         self._paused.clear()
+
+    def _catch_up_who_wait(self) -> None:
+        early = []
+        while self._waiting:
+            subscription = self._waiting.pop()
+            if subscription.position > self.carried:
+                early.append(subscription)
+            elif subscription in self._behind:
+                self._catch_up(subscription)
+        self._waiting = early
 
     def _catch_up(self, subscription: ChannelSubscription) -> None:
         """Write batch after batch until all is written or the connection pauses."""
         connection = subscription.connection
-        while subscription.position < self.flushed and not connection.paused:
-            batch = self._batch(subscription.position, self.flushed)
+        while subscription.position < self.carried and not connection.paused:
+            batch = self._log.batch(subscription.position, self.carried)
             subscription.position += len(batch)
             self._write(subscription, batch)
             if subscription.group is None:
@@ -244,48 +281,39 @@ class Channel:
         if not connection.paused:
             self._set_ready(subscription)
 
-    def _batch(self, after: int, end: int) -> list[Publication]:
-        """Return the publications after number `after` up to `end`, or fewer, not 0."""
-        log = self._log
-        start = after - (self.last - len(log))
-        stop = end - (self.last - len(log))
-        if self._log_bytes <= BATCH_BYTES:
-            return log[start:stop]
-        size = 0
-        for index in range(start, stop):
-            size += _weight(log[index])
-            if size > BATCH_BYTES and index > start:
-                return log[start:index]
-        return log[start:stop]
-
     def _trim(self) -> None:
         """Drop what nobody needs from the log, then what exceeds its limit."""
+        if self._deliveries:
+            return
         if not self._behind:
-            if self.flushed == self.last:
+            if self.carried == self.last:
                 self._log.clear()
-                self._log_bytes = 0
-            return
-        drop = 0
-        flushed = len(self._log) - (self.last - self.flushed)
-        while self._log_bytes > self._max_log_bytes and drop < flushed:
-            self._log_bytes -= _weight(self._log[drop])
-            drop += 1
-        if not drop:
-            return
-        del self._log[:drop]
-        oldest = self.last - len(self._log)
-        for subscription in [s for s in self._behind if s.position < oldest]:
-            self._remove(subscription)
-            subscription.connection.close(TOO_SLOW)
+        elif self._log.trim(self._max_log_bytes, self.carried):
+            dropped = self._log.dropped
+            for subscription in [s for s in self._behind if s.position < dropped]:
+                self._remove(subscription)
+                subscription.connection.close(TOO_SLOW)
+
+    def _is_ready(self, subscription: ChannelSubscription) -> bool:
+        group = subscription.group
+        return group is not None and subscription in group.ready
+
+    def _position(self, subscription: ChannelSubscription) -> int:
+        """Return the number of the last publication that a subscriber was written."""
+        if self._is_ready(subscription) and not subscription.due:
+            return self.carried
+        return subscription.position
 
     def _set_ready(self, subscription: ChannelSubscription) -> None:
         assert subscription.group is not None
         self._behind.pop(subscription, None)
+        subscription.due = False
         subscription.group.ready[subscription] = subscription.connection
 
     def _fall_behind(self, subscription: ChannelSubscription, position: int) -> None:
         assert subscription.group is not None
         subscription.group.ready.pop(subscription, None)
+        subscription.due = False
         subscription.position = position
         self._behind[subscription] = None
 
@@ -308,8 +336,5 @@ class Channel:
     def _remove(self, subscription: ChannelSubscription) -> None:
         self._leave_group(subscription)
         self._behind.pop(subscription, None)
+        subscription.due = False
         subscription.connection.subscriptions.discard(subscription)
-
-
-def _weight(publication: Publication) -> int:
-    return len(publication.text) + len(publication.name) + PUBLICATION_BYTES

@@ -8,7 +8,7 @@ framing and joining are done once for the whole group.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
@@ -19,7 +19,7 @@ from chatmux.model import Publication
 class Place:
     """What a group knows of a subscription: whom to write to, and how far it is."""
 
-    __slots__ = ("connection", "echo", "encoding", "group", "position")
+    __slots__ = ("connection", "due", "echo", "encoding", "group", "position")
 
     def __init__(self, connection: Connection, encoding: Encoding, echo: bool) -> None:
         self.connection = connection
@@ -28,10 +28,68 @@ class Place:
         self.group: Group[Any] | None = None
         """None after the end of the subscription."""
         self.position = 0
-        """The last publication written. Of no meaning while ready: then all is."""
+        """The last publication written. Of no meaning while ready and not due."""
+        self.due = False
+        """While ready: whether the batch that goes out is still to be written."""
 
 
 P = TypeVar("P", bound=Place)
+
+
+class Delivery(Generic[P]):
+    """The bytes of a batch, and those who are to be written them.
+
+    Args:
+        chunk: The bytes.
+        places: To be written to, in this order.
+        connections: Theirs.
+        start: Number of the publication before the batch.
+    """
+
+    __slots__ = ("_connections", "_places", "_start", "_written", "chunk")
+
+    def __init__(
+        self, chunk: bytes, places: list[P], connections: list[Connection], start: int
+    ) -> None:
+        self.chunk = chunk
+        self._places = places
+        self._connections = connections
+        self._start = start
+        self._written = 0
+
+    @property
+    def done(self) -> bool:
+        """Whether it was written to all."""
+        return self._written >= len(self._connections)
+
+    def write(self, count: int, only_due: bool) -> int:
+        """Write to the next `count`, or as many as there are; return how many.
+
+        Args:
+            count: At least 1.
+            only_due: Pass over those who are not due (any more).
+        """
+        chunk, start = self.chunk, self._written
+        connections = self._connections
+        if count < len(connections):
+            connections = connections[start : start + count]
+        self._written = start + len(connections)
+        if not only_due:
+            for connection in connections:
+                connection.write(chunk)
+        else:
+            for place in self._places[start : self._written]:
+                if place.due:
+                    place.due = False
+                    place.connection.write(chunk)
+        return len(connections)
+
+    def mark_as_due(self) -> None:
+        """Mark those who are still to be written to."""
+        for place in self._places[self._written :]:
+            if place.group is not None:
+                place.due = True
+                place.position = self._start
 
 
 class Group(Generic[P]):
@@ -61,20 +119,25 @@ class Group(Generic[P]):
         if not place.echo:
             self.muted.pop(place.connection.number, None)
 
-    def send(self, batch: Sequence[Publication]) -> None:
-        """Write a batch to all who are ready, once to each."""
+    def deliveries(self, batch: Sequence[Publication]) -> list[Delivery[P]]:
+        """Make what is to be written to all who are ready, once to each."""
         if not self.ready:
-            return
+            return []
         parts = self._parts(batch)
         chunk = parts[0] if len(parts) == 1 else b"".join(parts)
-        # A copy: whom a write pauses, or closes, leaves `ready` in the middle of it.
-        connections = list(self.ready.values())
+        # Copies: whom a write pauses, or closes, leaves `ready` in the middle of it.
+        places, connections = list(self.ready), list(self.ready.values())
+        start = batch[0].seq - 1
+        made: list[Delivery[P]] = []
         if self.muted and (speakers := self._speakers(batch)):
-            connections = [c for c in connections if c.number not in speakers]
-            self._send_to_speakers(speakers, parts, chunk)
-        if chunk:
-            for connection in connections:
-                connection.write(chunk)
+            places = [p for p in places if p.connection.number not in speakers]
+            connections = [place.connection for place in places]
+            for place, rest in self._without_own(speakers, parts, chunk):
+                if rest:
+                    made.append(Delivery(rest, [place], [place.connection], start))
+        if chunk and connections:
+            made.append(Delivery(chunk, places, connections, start))
+        return made
 
     def chunk_for(self, place: P, batch: Sequence[Publication]) -> bytes:
         """Return what one subscriber is to be sent of a batch."""
@@ -105,10 +168,10 @@ class Group(Generic[P]):
                 speakers.setdefault(publication.source, []).append(index)
         return speakers
 
-    def _send_to_speakers(
+    def _without_own(
         self, speakers: dict[int, list[int]], parts: list[bytes], chunk: bytes
-    ) -> None:
-        """Write to each speaker the chunk without its own messages.
+    ) -> Iterator[tuple[P, bytes]]:
+        """Yield speakers who are ready, and the chunk without their own messages.
 
         Cut out of the chunk, not joined anew: with many speakers in a batch the
         joining would take the square of their number.
@@ -123,6 +186,4 @@ class Group(Generic[P]):
                 pieces.append(chunk[start : ends[index]])
                 start = ends[index + 1]
             pieces.append(chunk[start:])
-            rest = b"".join(pieces)
-            if rest:
-                place.connection.write(rest)
+            yield place, b"".join(pieces)

@@ -5,15 +5,40 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
-from chatmux.broker.channel import Channel, ChannelSubscription, ErrorHook
+from chatmux.broker.channel import (
+    WRITE_COST,
+    Channel,
+    ChannelSubscription,
+    ErrorHook,
+)
 from chatmux.interfaces import Clock, Connection, Encoding, Subscription
 from chatmux.model import Member, Publication
 
 LOG_BYTES = 4 * 1024 * 1024
 """Default limit of a channel's log."""
+
+TURN_BUDGET = 1000 * WRITE_COST
+"""What a turn of the reactor may spend on carrying, as `Channel.carry` counts: about a
+thousand small writes, some milliseconds."""
+
+_NO_LIMIT = 1 << 62
+
+
+class Stretch:
+    """Publications of a channel that follow each other, to be carried together."""
+
+    __slots__ = ("channel", "end", "fence")
+
+    def __init__(self, channel: Channel, fence: int) -> None:
+        self.channel = channel
+        self.fence = fence
+        """Number of the fence behind which it begins."""
+        self.end = 0
+        """Number of its last publication."""
 
 
 class LocalBroker:
@@ -27,6 +52,7 @@ class LocalBroker:
         max_log_bytes: How far, in text and overhead, a slow reader may fall behind on
             a channel before it is closed. The memory of a channel is bounded by this
             while somebody is behind; else its log is empty between turns.
+        turn_budget: See `TURN_BUDGET`.
         now: Seconds since the epoch.
         on_error: Told of an encoding that raises.
     """
@@ -37,6 +63,7 @@ class LocalBroker:
         *,
         bridges: Iterable[Sequence[str]] = (),
         max_log_bytes: int = LOG_BYTES,
+        turn_budget: int = TURN_BUDGET,
         now: Callable[[], float] = time.time,
         on_error: ErrorHook = lambda words: None,
     ) -> None:
@@ -46,7 +73,11 @@ class LocalBroker:
         self._on_error = on_error
         self._canonical = {name: names[0] for names in bridges for name in names}
         self._channels: dict[str, Channel] = {}
-        self._dirty: list[Channel] = []
+        self._turn_budget = turn_budget
+        self._stretches: deque[Stretch] = deque()
+        """What is to be carried, in this order."""
+        self._fence = 0
+        self._scheduled = False
         self._numbers = count(1)
 
     def new_number(self) -> int:
@@ -81,17 +112,40 @@ class LocalBroker:
                 ext,
             )
         )
-        if not target.dirty:
-            target.dirty = True
-            self._dirty.append(target)
-            if len(self._dirty) == 1:
-                self._clock.callLater(0, self.flush)
+        stretch = target.stretch
+        if stretch is None or stretch.fence != self._fence:
+            stretch = target.stretch = Stretch(target, self._fence)
+            self._stretches.append(stretch)
+            if not self._scheduled:
+                self._scheduled = True
+                self._clock.callLater(0, self._carry_in_turn)
+        stretch.end = target.last
+
+    def fence(self) -> None:
+        self._fence += 1
 
     def flush(self) -> None:
-        """Carry all that was published; the clock calls this once in a turn."""
-        dirty, self._dirty = self._dirty, []
-        for channel in dirty:
-            channel.flush()
+        self._carry(_NO_LIMIT)
+
+    def _carry_in_turn(self) -> None:
+        self._scheduled = False
+        self._carry(self._turn_budget)
+        if self._stretches and not self._scheduled:
+            self._scheduled = True
+            self._clock.callLater(0, self._carry_in_turn)
+
+    def _carry(self, budget: int) -> None:
+        """Carry stretch after stretch, while the budget lasts."""
+        stretches = self._stretches
+        while stretches and budget > 0:
+            stretch = stretches[0]
+            channel = stretch.channel
+            if channel.stretch is stretch:
+                # What is published from here on waits behind the other channels.
+                channel.stretch = None
+            budget = channel.carry(stretch.end, budget)
+            if channel.has_carried(stretch.end):
+                stretches.popleft()
 
     def subscribe(
         self,
