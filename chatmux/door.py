@@ -8,10 +8,10 @@ a listener for each with the transport of its kind. Values only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chatmux.interfaces import Connection, LineSession, Session
+from chatmux.interfaces import Connection, FramedSession, LineSession, Session
 from chatmux.settings import TLSFiles
 
 
@@ -22,6 +22,11 @@ class Refusal:
     status: int
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def no_subprotocol(offered: Sequence[str]) -> str | None:
+    """Choose none."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,25 @@ class LineDoor:
     tls: TLSFiles | None = None
     tls_key: str = ""
     """Path of the configuration's section that `tls` is of."""
+    secrets: tuple[str, ...] = ()
+    """The section's attributes that peers send here to show who they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class FramedDoor:
+    """Frames with five ASCII digits of length before each, over a byte stream."""
+
+    protocol: str
+    key: str
+    address: str
+    new_session: Callable[[Connection], FramedSession]
+    opening_bytes: int
+    """Longest frame, without its length's digits, before `Connection.opened`."""
+    message_bytes: int
+    """Longest frame after it; at most 99,999."""
+    tls: TLSFiles | None = None
+    tls_key: str = ""
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +77,8 @@ class WebSocketDoor:
     new_session: Callable[[Connection], Session]
     refuse: Callable[[int, str], Refusal]
     """Make the answer to a handshake that is refused for a status and a reason."""
+    subprotocol: Callable[[Sequence[str]], str | None] = no_subprotocol
+    """Choose one of the subprotocols that a handshake asks for, or none."""
     origins: tuple[str, ...] = ()
     """Origins welcome besides the own host and none at all; ``*`` for any."""
     opening_bytes: int = 1 << 20
@@ -62,6 +88,7 @@ class WebSocketDoor:
     tls: TLSFiles | None = None
     tls_key: str = ""
     """Path of the configuration's section that `tls` is of."""
+    secrets: tuple[str, ...] = ()
 
 
-Door = LineDoor | WebSocketDoor
+Door = LineDoor | FramedDoor | WebSocketDoor

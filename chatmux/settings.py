@@ -59,10 +59,18 @@ class Secret:
 
 
 class TLSFiles(Settings, frozen=True, kw_only=True):
-    """Paths of a private key and of a certificate with its chain, both PEM."""
+    """Paths of PEM files for TLS.
+
+    Attributes:
+        keyfile: The server's private key.
+        certfile: Its certificate, with the chain.
+        client_cafile: Only clients with a certificate that one of these has signed
+            come in; left out: clients need none.
+    """
 
     keyfile: str
     certfile: str
+    client_cafile: str | None = None
 
 
 class Limits(Settings, frozen=True, kw_only=True):
@@ -72,6 +80,8 @@ class Limits(Settings, frozen=True, kw_only=True):
         opening_seconds: From the accepting of a connection until its peer has said
             who it is; no byte and no ping extends it.
         message_seconds: From the first byte of a WebSocket message to its last.
+        frame_seconds: From the first byte of a frame on webtalk's private port to its
+            last.
         ping_seconds: Between an answer to a WebSocket ping and the next ping.
         pong_seconds: For the answer to a ping.
         stall_seconds: A peer that takes no byte of what waits for it for so long is
@@ -85,6 +95,7 @@ class Limits(Settings, frozen=True, kw_only=True):
 
     opening_seconds: Seconds = 10
     message_seconds: Seconds = 30
+    frame_seconds: Seconds = 10
     ping_seconds: Seconds = 25
     pong_seconds: Seconds = 15
     stall_seconds: Seconds = 10

@@ -22,7 +22,8 @@ class LineTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = MemoryReactorClock()
         self.sessions = Sessions()
-        factory = LineFactory(Guard(self.clock), line_door(self.sessions))
+        self.guard = Guard(self.clock)
+        factory = LineFactory(self.guard, line_door(self.sessions))
         self.protocol = factory.buildProtocol(None)
         self.transport = Transport()
         self.protocol.makeConnection(self.transport)
@@ -83,6 +84,13 @@ class LineTests(SynchronousTestCase):
         self.protocol.dataReceived(b"whole\nhalf")
         self.lose(ConnectionLost())
         self.assertEqual(self.session.lines, [b"whole"])
+
+    def test_what_is_lost_of_a_line_is_not_too_long_either(self) -> None:
+        self.protocol.dataReceived(b"x\n" * 2500 + b"y" * 65)
+        self.lose(ConnectionLost())
+        self.clock.advance(0)
+        self.assertEqual(self.session.lines, [b"x"] * 2500)
+        self.assertEqual(self.guard.counts, {"accepted": 1})
 
 
 class WebSocketTests(WebSocketTestCase):

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import gc
-import weakref
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +19,13 @@ from chatmux.model import GOING_AWAY, TOO_SLOW, Close
 from chatmux.settings import Limits
 from chatmux.transports.guard import Guard
 from chatmux.transports.lines import LineFactory
-from tests.transport_doubles import MemorySession, Sessions, Wire, line_door
+from tests.transport_doubles import (
+    MemorySession,
+    Sessions,
+    Wire,
+    goes_with,
+    line_door,
+)
 
 LINE_BYTES = 64
 
@@ -273,10 +278,7 @@ class MemoryTests(LineTestCase):
         self.addCleanup(gc.enable)
         for closed_by_us in True, False:
             wire, session = self.opened()
-            freed: list[weakref.ref[Any]] = [
-                weakref.ref(session.connection),
-                weakref.ref(wire.transport.protocol),
-            ]
+            freed = goes_with(wire, session)
             if closed_by_us:
                 session.connection.close(GOING_AWAY)
             del session

@@ -20,7 +20,7 @@ from chatmux.door import Door
 from chatmux.errors import ConfigError, ListenError
 from chatmux.transports.guard import Guard
 from chatmux.transports.listener import Listener
-from tests.transport_doubles import Sessions, line_door
+from tests.transport_doubles import Sessions, framed_door, line_door
 from tests.websocket_doubles import (
     ACCEPTED,
     HANDSHAKE,
@@ -123,6 +123,14 @@ class ListeningTests(ListenerTestCase):
         self.sessions.steps[b"quit"] = lambda connection: connection.send(b"bye\n")
         self.assertEqual(await caller.until(b"\n"), b"bye\n")
 
+    async def test_a_framed_door(self) -> None:
+        listener = await self.listen(framed_door(self.sessions))
+        self.assertIn("(test.private)", str(listener))
+        caller = await self.call(listener)
+        self.sessions.steps[b"hello"] = lambda connection: connection.send(b"bye")
+        caller.say(b"00005hello")
+        self.assertEqual(await caller.until(b"bye"), b"00003bye")
+
     async def test_doors_of_one_address_share_it(self) -> None:
         yours = Sessions()
         listener = await self.listen(
@@ -171,7 +179,8 @@ class ListeningTests(ListenerTestCase):
 
 class SocketOptionTests(ListenerTestCase):
     async def test_accepted_sockets_have_no_delay_and_are_kept_alive(self) -> None:
-        for door in line_door(self.sessions), websocket_door(self.sessions):
+        for make in line_door, framed_door, websocket_door:
+            door = make(self.sessions)
             listener = await self.listen(door)
             caller = await self.call(listener)
             caller.say(HANDSHAKE + b"!\r\n\r\n")

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import subprocess
 import sys
@@ -39,7 +40,7 @@ from tests.websocket_doubles import (
     websocket_door,
 )
 
-_NO_BROKER: Any = None
+_NOTHING: Any = None
 _LOAD = """
 import sys
 from chatmux.errors import ConfigError
@@ -66,7 +67,7 @@ class TLSCaller:
         )
 
     def shake_hands(self) -> None:
-        while True:
+        for _ in range(20):
             try:
                 self._tls.do_handshake()
             except ssl.SSLWantReadError:
@@ -74,10 +75,20 @@ class TLSCaller:
             else:
                 self._pass_on()
                 return
+        raise AssertionError("the handshake does not end")
 
     def say(self, data: bytes) -> None:
         self._tls.write(data)
         self._pass_on()
+
+    def say_unheard(self, data: bytes, *, last: bool = False) -> None:
+        """Say something and read nothing, not even what is there."""
+        self._tls.write(data)
+        if last:
+            # It would not be the last if the server's part were read.
+            with contextlib.suppress(ssl.SSLError):
+                self._tls.unwrap()
+        self.wire.say(self._outgoing.read())
 
     def hear(self) -> bytes:
         self._pass_on()
@@ -90,6 +101,15 @@ class TLSCaller:
             if not part:
                 return heard
             heard += part
+
+    def is_told_the_end(self) -> bool:
+        """Whether the server has ended TLS, behind all that was heard."""
+        try:
+            return not self._tls.read(1)
+        except ssl.SSLZeroReturnError:
+            return True
+        except ssl.SSLWantReadError:
+            return False
 
     def _pass_on(self) -> None:
         self.wire.say(self._outgoing.read())
@@ -338,8 +358,12 @@ class RealTests(ListenerTestCase):
         section = multichat.Section(
             host="127.0.0.1:0", secret_key=Secret("s"), wss=files
         )
-        said = await self.assert_fails(list(multichat.doors(section, _NO_BROKER)))
+        said = await self.assert_fails(
+            list(multichat.doors(section, _NOTHING, _NOTHING))
+        )
         self.assertTrue(said.startswith("multichat.wss.certfile: "), said)
         Path(files.keyfile).unlink()
-        said = await self.assert_fails(list(multichat.doors(section, _NO_BROKER)))
+        said = await self.assert_fails(
+            list(multichat.doors(section, _NOTHING, _NOTHING))
+        )
         self.assertTrue(said.startswith("multichat.wss.keyfile: "), said)

@@ -155,6 +155,26 @@ class AcceptingTests(HandshakeTestCase):
         )
         self.assertEqual(self.answer(offer), ACCEPTED)
 
+    def test_a_subprotocol_is_agreed_to_where_the_door_chooses_one(self) -> None:
+        door = websocket_door(
+            self.sessions, subprotocol=lambda offered: (*offered, None)[0]
+        )
+        for offered, agreed in (
+            (b"", b""),
+            (b"binary", b"binary"),
+            (b"base64, binary", b"base64"),
+        ):
+            header = b"Sec-WebSocket-Protocol: " + offered
+            answer = self.answer(asking(b"/", *([header] if offered else [])), door)
+            line = b"Sec-WebSocket-Protocol: " + agreed + b"\r\n" if agreed else b""
+            mark = b"Sec-WebSocket-Accept: "
+            self.assertEqual(answer, ACCEPTED.replace(mark, line + mark))
+
+    def test_a_choice_that_was_not_offered_is_none(self) -> None:
+        door = websocket_door(self.sessions, subprotocol=lambda offered: "chat")
+        for headers in (), (b"Sec-WebSocket-Protocol: superchat, chats",):
+            self.assertEqual(self.answer(asking(b"/", *headers), door), ACCEPTED)
+
     def test_headers_of_any_case_and_order_are_understood(self) -> None:
         request = (
             b"GET /?a=b HTTP/1.1\r\nsec-websocket-version: 13\r\n"
@@ -191,7 +211,7 @@ class AcceptingTests(HandshakeTestCase):
 class RefusingTests(HandshakeTestCase):
     def test_multichat(self) -> None:
         section = multichat.Section(secret_key=Secret("s"))
-        (door,) = multichat.doors(section, broker=None)  # type: ignore[arg-type]
+        (door,) = multichat.doors(section, None, None)  # type: ignore[arg-type]
         answer = self.answer(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", door)
         status, headers, body = parts(answer)
         self.assertEqual(status, b"HTTP/1.1 400 Bad Request")
@@ -208,7 +228,7 @@ class RefusingTests(HandshakeTestCase):
         section = multichat.Section(
             secret_key=Secret("s"), origins=("https://ok.example",)
         )
-        (door,) = multichat.doors(section, broker=None)  # type: ignore[arg-type]
+        (door,) = multichat.doors(section, None, None)  # type: ignore[arg-type]
         for origin, status in (
             (b"null", b"403 Forbidden"),
             (b"http://evil.example:6780", b"403 Forbidden"),
@@ -223,7 +243,7 @@ class RefusingTests(HandshakeTestCase):
                 self.assertEqual(body, b"Forbidden\n")
 
     def test_machat(self) -> None:
-        _, door = machat.doors(machat.Section(), broker=None)  # type: ignore[arg-type]
+        _, door = machat.doors(machat.Section(), None, None)  # type: ignore[arg-type]
         assert isinstance(door, WebSocketDoor)
         status, headers, body = parts(
             self.answer(b"GET /mychat HTTP/1.1\r\nHost: h\r\n\r\n", door)

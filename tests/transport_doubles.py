@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import socket
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python import log
 from twisted.python.failure import Failure
 
-from chatmux.door import LineDoor, Refusal
+from chatmux.door import FramedDoor, LineDoor, Refusal
 from chatmux.errors import PeerError
 from chatmux.interfaces import Connection
 from chatmux.model import NORMAL, Close
@@ -146,6 +147,31 @@ class Wire:
             self.transport.connectionLost(Failure(why))
 
 
+class CountedBuffer(bytearray):
+    """Counts the bytes that are copied into it and out of it."""
+
+    copied = 0
+
+    def __iadd__(self, data: Any) -> Any:
+        CountedBuffer.copied += len(data)
+        return super().__iadd__(data)
+
+    def __add__(self, data: Any) -> Any:
+        return self._count(super().__add__(data))
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        return found if isinstance(found, int) else self._count(found)
+
+    def __bytes__(self) -> bytes:
+        self._count(self)
+        return bytes(memoryview(self))
+
+    def _count(self, copy: bytearray) -> CountedBuffer:
+        CountedBuffer.copied += len(copy)
+        return CountedBuffer(copy)
+
+
 class MemorySubscription:
     """Notes what its connection tells it."""
 
@@ -203,6 +229,15 @@ class MemorySession:
     def line_too_long(self) -> None:
         raise self._refusal(Close(1009, "too long"))
 
+    def bad_length(self, length: bytes) -> None:
+        raise self._refusal(Close(1008, f"bad length {length!r}"))
+
+    def frame_too_long(self, length: int) -> None:
+        raise self._refusal(Close(1009, f"too long {length}"))
+
+    def frame_too_late(self) -> None:
+        raise self._refusal(Close(1008, "frame too late"))
+
     def opening_too_late(self) -> None:
         raise self._refusal(Close(1008, "too late"))
 
@@ -237,6 +272,11 @@ class Sessions(list[MemorySession]):
         return session
 
 
+def goes_with(wire: Wire, session: MemorySession) -> list[weakref.ref[Any]]:
+    """Return what has to be freed when a connection is lost."""
+    return [weakref.ref(session.connection), weakref.ref(wire.transport.protocol)]
+
+
 def refuse(status: int, reason: str) -> Refusal:
     return Refusal(status, reason.encode(), (("X-Door", "yes"),))
 
@@ -250,3 +290,15 @@ def line_door(sessions: Sessions, line_bytes: int = 64, **changes: Any) -> LineD
         "line_bytes": line_bytes,
     }
     return LineDoor(**(fields | changes))
+
+
+def framed_door(sessions: Sessions, **changes: Any) -> FramedDoor:
+    fields: dict[str, Any] = {
+        "protocol": "test",
+        "key": "test.private",
+        "address": "127.0.0.1:0",
+        "new_session": sessions.make,
+        "opening_bytes": 100,
+        "message_bytes": 1000,
+    }
+    return FramedDoor(**(fields | changes))

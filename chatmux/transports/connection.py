@@ -45,6 +45,7 @@ class SocketConnection:
         "_writable",
         "door",
         "framing",
+        "is_lost",
         "number",
         "paused",
         "subscriptions",
@@ -63,6 +64,7 @@ class SocketConnection:
         self.subscriptions: set[Subscription] = set()
         self.why: Close | None = None
         """Why this side closed the connection."""
+        self.is_lost = False
         self._writable = True
         self._turn: Delayed | None = None
         self._direct = transport.socket.send if type(transport) in _PLAIN else None
@@ -113,6 +115,9 @@ class SocketConnection:
     def ignored(self, why: str) -> None:
         self._guard.ignored(self, why)
 
+    def missed(self, count: int) -> None:
+        self._guard.missed(self, count)
+
     def close(self, why: Close) -> None:
         raise NotImplementedError
 
@@ -157,21 +162,28 @@ class SocketConnection:
         For a peer that has sent more messages at once than a turn should be spent
         on: everybody else comes first.
         """
-        self.transport.pauseProducing()
+        self.stop_reading()
         self._turn = self._guard.clock.callLater(0, self._take_turn, go_on)
 
     def _take_turn(self, go_on: Callable[[], None]) -> None:
         self._turn = None
-        if not self.transport.disconnecting:
-            self.transport.resumeProducing()
+        self.read_on()
         self.attempt(go_on)
+
+    def stop_reading(self) -> None:
+        """Read nothing more until `read_on`."""
+        if not self.is_lost:
+            self.transport.pauseProducing()
+
+    def read_on(self) -> None:
+        """Read again, where there can be anything to read."""
+        if not (self.is_lost or self.transport.disconnecting):
+            self.transport.resumeProducing()
 
     def lost(self) -> None:
         """Take note that the connection is lost. Called by the protocol."""
+        self.is_lost = True
         self.shut()
-        if self._turn is not None:
-            self._turn.cancel()
-            self._turn = None
 
     def unsent(self) -> int:
         """Return how many bytes Twisted has buffered for the socket."""

@@ -78,8 +78,8 @@ class Guard:
         self.connections: set[Guarded] = set()
         """All that are open, in any state."""
         self.counts: Counter[str] = Counter()
-        """``accepted``, ``ignored`` messages, exceptions ``failed``, ``closed CODE`` by
-        this side for each code but 1000, and ``too slow`` of those."""
+        """``accepted``, ``ignored`` messages, ``missed`` ones, exceptions ``failed``,
+        ``closed CODE`` by this side for each code but 1000, ``too slow`` of those."""
         self.openings: Deadlines[Guarded] = Deadlines(
             clock, limits.opening_seconds, _expire_opening
         )
@@ -129,6 +129,13 @@ class Guard:
             self.log.debug(
                 "{which} ignored: {why}", which=describe(connection), why=field(why)
             )
+
+    def missed(self, connection: Guarded, count: int) -> None:
+        """Count, and log, messages that were dropped before their peer came."""
+        self.counts["missed"] += count
+        self.log.info(
+            "{which} missed {count} messages", which=describe(connection), count=count
+        )
 
     def failed(self, connection: Guarded, where: str) -> None:
         """Log the exception that is being handled: an error of ours."""

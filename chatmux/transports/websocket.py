@@ -78,6 +78,12 @@ class WebSocketConnection(SocketConnection):
 
         super().give_way(then)
 
+    def lost(self) -> None:
+        super().lost()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+
     def resumeProducing(self) -> None:
         super().resumeProducing()
         self.protocol.pay_pong()
@@ -174,7 +180,9 @@ class WebSocketProtocol(WebSocketServerProtocol):
             raise _deny(403, "this origin is not welcome")
         self.door = door
         self.maxMessagePayloadSize = door.opening_bytes
-        return None
+        # Autobahn would take a choice that was not offered for an error of its own.
+        chosen = door.subprotocol(request.protocols)
+        return chosen if chosen in request.protocols else None
 
     def onOpen(self) -> None:
         self.connection.door = self.door.key
