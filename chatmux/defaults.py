@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from chatmux.config import Config, build
 from chatmux.errors import ConfigError
-from chatmux.protocols import machat, multichat
+from chatmux.protocols import machat, multichat, webtalk
 
 _log = Logger(namespace="chatmux")
 
@@ -37,10 +37,12 @@ def default_config(environ: Mapping[str, str]) -> Config:
     raw = {
         "multichat": {"secret-key": kept_secret(file)},
         "machat": {},
-        "bridges": [["multichat", "machat/lounge"]],
+        "webtalk": {},
+        "bridges": [["multichat", "machat/lounge", "webtalk/1"]],
     }
     _log.info("no configuration: loopback only; multichat's secret is in {f}", f=file)
-    return build(raw, {"multichat": multichat.Section, "machat": machat.Section})
+    sections = {module.NAME: module.Section for module in (multichat, machat, webtalk)}
+    return build(raw, sections)
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:

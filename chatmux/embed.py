@@ -41,7 +41,7 @@ async def serve(
 
     Args:
         reactor: Runs it.
-        protocol: ``multichat`` or ``machat``.
+        protocol: ``multichat``, ``machat`` or ``webtalk``.
         broker: The ``broker`` attribute of another node, to share its conversations;
             left out, a new one is made.
         bridges: For a new broker: lists of channels that are one.

@@ -35,22 +35,21 @@ def exposed_keys(
     Args:
         name: The protocol's section.
         section: Its settings.
-        doors: Where its peers come in.
+        doors: Where its peers come in, and which secrets are asked for there.
         require_tls: Whether that is an error.
 
     Raises:
         ConfigError: A secret is an example's while others can reach a door, or
             travels in the clear though it must not.
     """
-    public = [door for door in doors if not is_local(door.address)]
-    if not public:
-        return []
-    in_the_clear = [door.key for door in public if not _is_encrypted(door)]
+    reachable = [door for door in doors if not is_local(door.address)]
     exposed = []
     for field in msgspec.structs.fields(type(section)):
         value = getattr(section, field.name)
-        if not isinstance(value, Secret):
+        public = [door for door in reachable if field.name in door.secrets]
+        if not isinstance(value, Secret) or not public:
             continue
+        in_the_clear = [door.key for door in public if not _is_encrypted(door)]
         path = f"{name}.{field.encode_name}"
         if value in EXAMPLE_SECRETS:
             raise ConfigError(

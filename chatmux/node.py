@@ -9,7 +9,7 @@ first, every peer is told in its own protocol, what was written leaves within
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from twisted.application.service import Service
@@ -22,9 +22,9 @@ from chatmux.config import Config, Sections
 from chatmux.door import Door, WebSocketDoor
 from chatmux.errors import ConfigError
 from chatmux.exposure import exposed_keys
-from chatmux.interfaces import Broker
+from chatmux.interfaces import Broker, Clock
 from chatmux.model import GOING_AWAY
-from chatmux.protocols import machat, multichat
+from chatmux.protocols import machat, multichat, webtalk
 from chatmux.settings import Settings
 from chatmux.transports.guard import Guard
 from chatmux.transports.listener import Listener
@@ -39,11 +39,14 @@ class ProtocolModule(Protocol):
     @property
     def Section(self) -> type[Settings]: ...
 
-    def doors(self, section: Any, broker: Broker, /) -> Iterable[Door]:
+    def doors(self, section: Any, broker: Broker, clock: Clock, /) -> Iterable[Door]:
         """List the places where peers come in, as its section has them."""
 
+    def bridge_fault(self, names: Sequence[str], /) -> str | None:
+        """Say why these channels of the protocol cannot be in one bridge, or None."""
 
-PROTOCOLS: tuple[ProtocolModule, ...] = (multichat, machat)
+
+PROTOCOLS: tuple[ProtocolModule, ...] = (multichat, machat, webtalk)
 SECTIONS: Sections = {module.NAME: module.Section for module in PROTOCOLS}
 
 
@@ -89,7 +92,7 @@ class Node(Service):
             section = config.sections.get(module.NAME)
             if section is None:
                 continue
-            own = list(module.doors(section, broker))
+            own = list(module.doors(section, broker, reactor))
             doors += own
             self._warnings += [
                 f"{path} travels in the clear: others can reach it without TLS"
@@ -193,9 +196,16 @@ def _check_neighbours(door: Door, other: Door) -> None:
 
 def _check_bridges(bridges: tuple[tuple[str, ...], ...]) -> None:
     for index, names in enumerate(bridges):
+        path = f"bridges[{index}]"
         for name in names:
-            protocol = name.partition("/")[0].partition("-")[0]
-            if protocol not in SECTIONS:
-                raise ConfigError(
-                    f"bridges[{index}]", f"{name} is no channel of any protocol"
-                )
+            if _protocol_of(name) not in SECTIONS:
+                raise ConfigError(path, f"{name} is no channel of any protocol")
+        for module in PROTOCOLS:
+            own = [name for name in names if _protocol_of(name) == module.NAME]
+            fault = module.bridge_fault(own) if own else None
+            if fault is not None:
+                raise ConfigError(path, fault)
+
+
+def _protocol_of(channel: str) -> str:
+    return channel.partition("/")[0].partition("-")[0]

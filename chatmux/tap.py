@@ -33,7 +33,7 @@ EX_CONFIG = 78
 class Options(usage.Options):
     """The command line behind ``twistd chatmux``."""
 
-    longdesc = "Serve multichat and MaChat from one process, bridged as configured."
+    longdesc = "Serve multichat, MaChat and webtalk from one process, bridged at will."
     optParameters = [
         ["config", "c", None, "The configuration (JSON). Without: loopback defaults."],
     ]

@@ -187,8 +187,51 @@ class NodeConfigTests(SynchronousTestCase):
                 {"machat": {}, "bridges": [["multichat", "irc/x"]]},
                 "bridges[0]: irc/x is no channel",
             ),
+            ({"webtalk": {"sender": "a:b"}}, "webtalk.sender: must not have a colon"),
         ):
             self.assertIn(message, self.error(raw))
+
+    def test_bridges_of_channels_that_there_cannot_be(self) -> None:
+        for names, message in (
+            (["multichat/x", "machat/a"], "multichat/x is no channel of multichat"),
+            (["multichat", "machat"], "machat is no room of MaChat"),
+            (["multichat", "webtalk/01"], "webtalk/01 is no channel of webtalk"),
+            (["multichat", "webtalk-whispers/1"], "webtalk-whispers/1 is no channel"),
+            (["webtalk/1", "machat/a", "webtalk/2"], "whoever is in both would hear"),
+        ):
+            found = self.error({"machat": {}, "bridges": [names]})
+            self.assertIn(f"bridges[0]: {names[0]}"[:12], found)
+            self.assertIn(message, found)
+
+    def test_whoever_reaches_the_private_port_may_do_everything(self) -> None:
+        for host in "0.0.0.0:1", ":1", "192.0.2.1:1", "[::]:1", "tcp:1", "ssl:1":
+            found = self.error({"webtalk": {"private": host}})
+            self.assertIn(f"webtalk.private: other machines can reach {host}", found)
+        files = make_files(Path(self.mktemp()))
+        tls = {"keyfile": files.keyfile, "certfile": files.certfile}
+        without = {"webtalk": {"private": "0.0.0.0:1", "private-tls": tls}}
+        self.assertIn("webtalk.private: other machines", self.error(without))
+        for more in (
+            {"private": "127.0.0.1:1"},
+            {"private": "unix:/tmp/x"},
+            {"secret": "a good one"},
+            {"open": True},
+            {"private-tls": {**tls, "client-cafile": files.certfile}},
+        ):
+            raw = {"webtalk": {"private": "0.0.0.0:1", **more}}
+            Node(build(raw, SECTIONS), MemoryReactorClock())
+
+    def test_the_secret_of_the_private_port(self) -> None:
+        raw = {"webtalk": {"private": "0.0.0.0:1", "secret": "change-me"}}
+        self.assertIn("webtalk.secret: is an example's", self.error(raw))
+        raw = {"webtalk": {"private": "0.0.0.0:1", "secret": "good"}}
+        self.assertIn(
+            "webtalk.private: without TLS webtalk.secret",
+            self.error({**raw, "require-tls": True}),
+        )
+        # Not asked for at the browsers' door, which everybody may reach.
+        raw = {"webtalk": {"public": "0.0.0.0:1", "secret": "change-me"}}
+        Node(build({**raw, "require-tls": True}, SECTIONS), MemoryReactorClock())
 
     def test_an_example_secret_is_refused_where_others_can_reach_it(self) -> None:
         for host in "0.0.0.0:1", ":1", "192.0.2.1:1", "[::]:1", "tcp:1", "systemd:x":

@@ -110,6 +110,7 @@ class ConfigurationTests(SynchronousTestCase):
         for text in examples:
             text = text.replace("/etc/chatmux/key.pem", files.keyfile)
             text = text.replace("/etc/chatmux/cert.pem", files.certfile)
+            text = text.replace("/etc/chatmux/back-ends.pem", files.certfile)
             raw = Values(directory, environ).resolve(json.loads(text))
             config = build(raw, SECTIONS)
             self.assertTrue(Node(config, MemoryReactorClock()).listeners)
@@ -141,6 +142,7 @@ class ConfigurationTests(SynchronousTestCase):
         node = Node(config, reactor)
         self.successResultOf(node.listen())
         self.assertEqual(
-            sorted(server[0] for server in reactor.tcpServers), [6780, 8099, 8989]
+            sorted(server[0] for server in reactor.tcpServers),
+            [6780, 8099, 8989, 12344, 12345],
         )
         self.assertEqual({server[3] for server in reactor.tcpServers}, {"127.0.0.1"})

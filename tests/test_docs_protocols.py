@@ -14,13 +14,14 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.broker.local import LocalBroker
-from chatmux.door import LineDoor
+from chatmux.door import FramedDoor, LineDoor, WebSocketDoor
 from chatmux.errors import PeerError
 from chatmux.interfaces import Session, Subscription
 from chatmux.model import Close
 from chatmux.node import SECTIONS
-from chatmux.protocols import machat, multichat
+from chatmux.protocols import machat, multichat, webtalk
 from chatmux.settings import Limits, Secret
+from chatmux.transports.framed import FramedFactory
 from chatmux.transports.guard import Guard
 from chatmux.transports.lines import LineFactory
 from tests.documents import (
@@ -30,7 +31,7 @@ from tests.documents import (
 )
 
 SECRET = Secret("correct horse")
-BRIDGES = (("multichat", "machat/lounge"),)
+BRIDGES = (("multichat", "machat/lounge", "webtalk/1"),)
 END = b"\0"
 """Ends a message of a `MemoryPeer`; no protocol lets it through."""
 
@@ -78,6 +79,11 @@ class MemoryPeer:
 
     def opened(self) -> None: ...
 
+    def give_way(self, go_on: Callable[[], None]) -> None:
+        go_on()
+
+    def missed(self, count: int) -> None: ...
+
     def answer_in(self, binary: bool) -> None:
         self.framing = binary_framing if binary else text_framing
         for subscription in self.subscriptions:
@@ -86,10 +92,10 @@ class MemoryPeer:
     def ignored(self, why: str) -> None: ...
 
 
-class LinePeer:
-    """A TCP client, behind the real line protocol."""
+class StreamPeer:
+    """A TCP client, behind the real protocol for lines or for frames."""
 
-    def __init__(self, factory: LineFactory) -> None:
+    def __init__(self, factory: LineFactory | FramedFactory) -> None:
         self._protocol = factory.buildProtocol(None)
         self._transport: Any = StringTransport()
         self._protocol.makeConnection(self._transport)
@@ -101,8 +107,15 @@ class LinePeer:
         self._protocol.readConnectionLost()
 
     def heard(self) -> list[bytes]:
-        """Return the lines that came since the last call, newlines included."""
-        lines: list[bytes] = self._transport.value().splitlines(keepends=True)
+        """Return the lines or frames that came since the last call, all of each."""
+        came: bytes = self._transport.value()
+        lines = came.splitlines(keepends=True)
+        if came[:5].isdigit():
+            lines = []
+            while came:
+                end = 5 + int(came[:5])
+                lines.append(came[:end])
+                came = came[end:]
         self._transport.clear()
         if self._transport.disconnecting:
             self._transport.disconnecting = False
@@ -116,15 +129,19 @@ class Replay:
 
     Args:
         language: Of the fenced block: the kind of all clients, or ``bridge``, where a
-            client's name is its kind.
+            client's name is its kind. What begins with ``webtalk`` has two kinds, told
+            apart by the names.
     """
 
     def __init__(self, language: str) -> None:
         self._language = language
+        self._salt = b""
         self._clock = Clock()
         self._guard = Guard(self._clock)
         self._broker = LocalBroker(self._clock, bridges=BRIDGES)
-        self._peers: dict[str, MemoryPeer | LinePeer] = {}
+        section = webtalk.Section(strict=language == "webtalk-strict")
+        self._private, self._public = webtalk.doors(section, self._broker, self._clock)
+        self._peers: dict[str, MemoryPeer | StreamPeer] = {}
         self.unread: dict[str, list[bytes]] = {}
 
     def run(self, example: str) -> None:
@@ -139,24 +156,29 @@ class Replay:
             name, arrow, words = match.groups("")
             peer = self._peer(name)
             if arrow == "->":
-                self._do(peer, words, self._kind(name))
+                self._do(peer, words, name)
                 self._turn()
             else:
-                expected = bytes_of(words, self._kind(name))
                 came = self.unread[name].pop(0) if self.unread[name] else None
+                if came is not None and words.endswith("1!SALT"):
+                    self._salt = came[-39:]
+                expected = self._bytes_of(words, name)
                 assert came == expected, f"{line}: {came!r}"
         assert not any(self.unread.values()), f"{example}: {self.unread}"
         self._guard.stop()
 
-    def _do(self, peer: MemoryPeer | LinePeer, words: str, kind: str) -> None:
+    def _do(self, peer: MemoryPeer | StreamPeer, words: str, name: str) -> None:
         binary = words.startswith("(binary) ")
         if words == "(10 seconds pass)":
             self._clock.advance(10)
         elif words == "(end of sending)":
-            assert isinstance(peer, LinePeer)
+            assert isinstance(peer, StreamPeer)
             peer.end()
         else:
-            peer.say(bytes_of(words.removeprefix("(binary) "), kind), binary)
+            peer.say(self._bytes_of(words.removeprefix("(binary) "), name), binary)
+
+    def _bytes_of(self, words: str, name: str) -> bytes:
+        return re.sub(rb"(?<=\d!)SALT", self._salt, bytes_of(words, self._kind(name)))
 
     def _turn(self) -> None:
         """Let the broker flush, and sort what came."""
@@ -165,23 +187,37 @@ class Replay:
             self.unread[name] += peer.heard()
 
     def _kind(self, name: str) -> str:
-        return name if self._language == "bridge" else self._language
+        if self._language == "bridge" or self._language in (
+            "webtalk",
+            "webtalk-strict",
+        ):
+            return re.sub(r"^(one|other) | \d$", "", name)
+        return self._language
 
-    def _peer(self, name: str) -> MemoryPeer | LinePeer:
+    def _peer(self, name: str) -> MemoryPeer | StreamPeer:
         if name not in self._peers:
             self._peers[name] = self._connect(self._kind(name))
             self.unread[name] = []
         return self._peers[name]
 
-    def _connect(self, kind: str) -> MemoryPeer | LinePeer:
+    def _connect(self, kind: str) -> MemoryPeer | StreamPeer:
         if kind == "machat":
-            door = next(iter(machat.doors(machat.Section(), self._broker)))
+            doors = machat.doors(machat.Section(), self._broker, self._clock)
+            door = next(iter(doors))
             assert isinstance(door, LineDoor)
-            return LinePeer(LineFactory(self._guard, door))
+            return StreamPeer(LineFactory(self._guard, door))
+        assert isinstance(self._private, FramedDoor)
+        assert isinstance(self._public, WebSocketDoor)
+        if kind == "webtalk-wire":
+            return StreamPeer(FramedFactory(self._guard, self._private))
 
         def session(connection: Any) -> Session:
             if kind == "multichat":
                 return multichat.Session(connection, self._broker, SECRET)
+            if kind == "back-end":
+                return self._private.new_session(connection)
+            if kind == "browser":
+                return self._public.new_session(connection)
             assert kind == "machat-ws", kind
             return machat.Session(connection, self._broker, "machat/")
 
@@ -189,7 +225,7 @@ class Replay:
         return MemoryPeer(1000 + len(self._peers), session)
 
 
-EXAMPLE_LINE = re.compile(r"(?:([\w-]+) )?(->|<-) (.+)")
+EXAMPLE_LINE = re.compile(r"(?:([\w -]+) )?(->|<-) (.+)")
 ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 
 
@@ -206,9 +242,17 @@ def bytes_of(words: str, kind: str) -> bytes:
 
 class ProtocolPageTests(SynchronousTestCase):
     def test_examples(self) -> None:
-        replayed = dict.fromkeys(("multichat", "machat", "machat-ws", "bridge"), 0)
+        replayed = dict.fromkeys(
+            (
+                *("multichat", "machat", "machat-ws", "bridge"),
+                *("webtalk", "webtalk-strict", "webtalk-wire"),
+            ),
+            0,
+        )
         for page in PROTOCOL_PAGES.values():
             for language, example in fenced(page):
+                if language == "js":
+                    continue
                 Replay(language).run(example)
                 replayed[language] += 1
         self.assertTrue(all(replayed.values()), replayed)
@@ -231,6 +275,11 @@ class ProtocolPageTests(SynchronousTestCase):
         sizes = {
             "multichat": (multichat.OPENING_BYTES, multichat.MESSAGE_BYTES),
             "machat": (machat.HELLO_BYTES, machat.LINE_BYTES, machat.MESSAGE_BYTES),
+            "webtalk": (
+                webtalk.OPENING_BYTES,
+                webtalk.LONGEST_FRAME,
+                webtalk.LOGIN_BYTES,
+            ),
         }
         for name, page in PROTOCOL_PAGES.items():
             table = section_of(page, "Limits")

@@ -316,7 +316,7 @@ class DoorTests(SynchronousTestCase):
             section = machat.Section(share_rooms=share)
             lines, messages = (
                 (door.new_session, MemoryConnection())
-                for door in machat.doors(section, broker)
+                for door in machat.doors(section, broker, clock)
             )
             speaker = lines[0](lines[1])
             assert isinstance(speaker, machat.Session)
@@ -327,8 +327,9 @@ class DoorTests(SynchronousTestCase):
             self.assertEqual(messages[1].take() == b"ann:hi\n", together)
 
     def test_a_null_address_closes_a_door(self) -> None:
-        broker = LocalBroker(Clock())
-        doors = list(machat.doors(machat.Section(tcp=None), broker))
+        clock = Clock()
+        broker = LocalBroker(clock)
+        doors = list(machat.doors(machat.Section(tcp=None), broker, clock))
         self.assertEqual([door.key for door in doors], ["machat.ws"])
 
     def test_handshakes_are_refused_as_the_original_refuses_them(self) -> None:

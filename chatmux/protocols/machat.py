@@ -42,18 +42,18 @@ The channel of a room is ``machat/ROOM``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from chatmux.door import Door, LineDoor, Refusal, WebSocketDoor
 from chatmux.errors import NameTakenError, PeerError, TextError
-from chatmux.interfaces import Broker, Connection, Subscription
+from chatmux.interfaces import Broker, Clock, Connection, Subscription
 from chatmux.model import NORMAL, Close, Member, Publication
-from chatmux.protocols import jsontext
+from chatmux.protocols import foreign, jsontext
 from chatmux.protocols.gohttp import upgrade_refusal
 from chatmux.settings import HTTPPath, Settings
-from chatmux.text import fold, name_fault, plain_lines, plain_name, plain_text
+from chatmux.text import fold, name_fault, plain_lines, plain_text
 
 NAME = "machat"
 HELLO_BYTES = 16 * 1024
@@ -78,12 +78,9 @@ def encode(publication: Publication) -> list[bytes]:
     """Make the lines of a publication, each with its sender's name and newline."""
     if publication.origin == NAME:
         return [f"{publication.name}:{publication.text}\n".encode()]
-    if publication.ext and "shown" in publication.ext:
-        name = publication.ext["shown"]
-    else:
-        name = plain_name(publication.name)
-        if fold(name) == REFUSAL:
-            name += "_"
+    name = foreign.sender(publication)
+    if fold(name) == REFUSAL:
+        name += "_"
     return [f"{name}:{line}\n".encode() for line in plain_lines(publication.text)]
 
 
@@ -239,7 +236,7 @@ class Section(Settings, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
 
 
-def doors(section: Section, broker: Broker) -> Iterable[Door]:
+def doors(section: Section, broker: Broker, clock: Clock) -> Iterable[Door]:
     """List the door for lines and the one for WebSockets."""
 
     def new_line_session(connection: Connection) -> Session:
@@ -269,6 +266,14 @@ def doors(section: Section, broker: Broker) -> Iterable[Door]:
             opening_bytes=MESSAGE_BYTES,
             message_bytes=MESSAGE_BYTES,
         )
+
+
+def bridge_fault(names: Sequence[str]) -> str | None:
+    """Say why these channels of MaChat cannot be in one bridge, or None."""
+    for name in names:
+        if not name.startswith(("machat/", "machat-ws/")):
+            return f"{name} is no room of MaChat, as machat/lounge is"
+    return None
 
 
 def refuse(status: int, reason: str) -> Refusal:

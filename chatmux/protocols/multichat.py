@@ -32,13 +32,13 @@ All clients are on one channel, ``multichat``.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from chatmux.door import Refusal, WebSocketDoor
 from chatmux.errors import PeerError, TextError
-from chatmux.interfaces import Broker, Connection
+from chatmux.interfaces import Broker, Clock, Connection
 from chatmux.model import Close, Publication
 from chatmux.protocols import jsontext
 from chatmux.protocols.gohttp import upgrade_refusal
@@ -163,7 +163,7 @@ class Section(Settings, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
 
 
-def doors(section: Section, broker: Broker) -> Iterable[WebSocketDoor]:
+def doors(section: Section, broker: Broker, clock: Clock) -> Iterable[WebSocketDoor]:
     """List the one door."""
 
     def new_session(connection: Connection) -> Session:
@@ -181,7 +181,16 @@ def doors(section: Section, broker: Broker) -> Iterable[WebSocketDoor]:
         message_bytes=MESSAGE_BYTES,
         tls=section.wss,
         tls_key="multichat.wss",
+        secrets=("secret_key",),
     )
+
+
+def bridge_fault(names: Sequence[str]) -> str | None:
+    """Say why these channels of multichat cannot be in one bridge, or None."""
+    for name in names:
+        if name != CHANNEL:
+            return f"{name} is no channel of multichat, whose only one is {CHANNEL}"
+    return None
 
 
 def refuse(status: int, reason: str) -> Refusal:

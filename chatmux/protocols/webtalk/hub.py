@@ -1,0 +1,301 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""Who there is and what they are sent: the meaning of the commands, without the words.
+
+A user hears what was whispered and shouted in the order in which the back-end said it,
+across channels: whispers go through the broker, too, and whenever the back-end turns
+from one channel or user to another there is a fence. (For a browser that reads too
+slowly the order holds within each channel, and among whispers.)
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+
+from chatmux.interfaces import Broker, Connection
+from chatmux.model import NORMAL, Close
+from chatmux.protocols.webtalk.attendant import Attendant
+from chatmux.protocols.webtalk.ids import new_salt
+from chatmux.protocols.webtalk.messages import NAME, encode
+from chatmux.protocols.webtalk.users import Channel, Expiry, Place, User
+from chatmux.protocols.webtalk.waiting import Waiting
+
+EVERYBODY = 1
+"""The channel that every new user is in."""
+
+TAKEN_OVER = Close(NORMAL.code, "the user has logged in elsewhere")
+KILLED = Close(NORMAL.code, "the user was killed")
+
+
+class UnknownUserError(LookupError):
+    """There is no such user. Holds the id."""
+
+
+class UnknownChannelError(LookupError):
+    """There is no such channel. Holds the id."""
+
+
+class QueueFullError(Exception):
+    """There is no room for a whisper to wait."""
+
+
+class Hub:
+    """All users and channels of a node. Lost with the process.
+
+    Args:
+        broker: Carries to all who are connected.
+        now: Seconds of any clock that does not jump.
+        waiting: Keeps for all who are not.
+        sender: Name that shouts have for other protocols.
+        login_seconds: How long a user may never have logged in; 0 for ever.
+        absent_seconds: How long a user may be away; 0 for ever.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        now: Callable[[], float],
+        waiting: Waiting,
+        *,
+        sender: str = NAME,
+        login_seconds: float = 0,
+        absent_seconds: float = 0,
+    ) -> None:
+        self._broker = broker
+        self._waiting = waiting
+        self._sender = sender
+        self._users: dict[int, User] = {}
+        self._channels: dict[int, Channel] = {}
+        self._user_ids = count(1)
+        self._channel_ids = count(EVERYBODY)
+        self._never_seen = Expiry(login_seconds, now)
+        self._gone = Expiry(absent_seconds, now)
+        self._spoken_to: User | Channel | None = None
+        self.new_channel()
+
+    def new_user(self) -> User:
+        """Make a user, who is in the channel of everybody, and not connected."""
+        self._kill_the_expired()
+        user = User(next(self._user_ids), new_salt())
+        self._users[user.id] = user
+        self._never_seen.add(user)
+        self._put(user, self._channels[EVERYBODY])
+        return user
+
+    def kill_user(self, user_id: int) -> None:
+        """Remove a user from everywhere, and close the connection.
+
+        Raises:
+            UnknownUserError: Nobody has this id.
+        """
+        user = self._user(user_id)
+        connection = user.connection
+        for channel in list(user.places):
+            self._remove(user, channel)
+        self._detach(user)
+        self._waiting.clear(user.whispers)
+        self._never_seen.discard(user)
+        self._gone.discard(user)
+        del self._users[user_id]
+        if connection is not None:
+            connection.close(KILLED)
+
+    def whisper(self, user_id: int, text: str) -> None:
+        """Send a text to one user, or keep it for the login.
+
+        Raises:
+            UnknownUserError: Nobody has this id.
+            QueueFullError: The user is absent, and too much waits already.
+        """
+        user = self._user(user_id)
+        if user.connection is None:
+            # What was shouted before comes before it.
+            self._broker.flush()
+            message = text.encode()
+            if not self._waiting.has_room(len(message), user.shares()):
+                raise QueueFullError
+            self._waiting.put(user.whispers, message)
+            return
+        self._turn_to(user)
+        own = f"{NAME}-whispers/{user_id}"
+        if user.words is None:
+            user.words = self._broker.subscribe(own, user.connection, encode)
+        self._broker.publish(own, self._sender, text, origin=NAME)
+
+    def new_channel(self) -> int:
+        """Make a channel without members; return its id."""
+        channel_id = next(self._channel_ids)
+        self._channels[channel_id] = Channel(channel_id, f"{NAME}/{channel_id}")
+        return channel_id
+
+    def kill_channel(self, channel_id: int) -> None:
+        """Remove all members of a channel, and the channel, unless everybody's.
+
+        Raises:
+            UnknownChannelError: There is none with this id.
+        """
+        channel = self._channel(channel_id)
+        for user in list(channel.members):
+            self._remove(user, channel)
+        if channel_id != EVERYBODY:
+            del self._channels[channel_id]
+
+    def shout(self, channel_id: int, text: str) -> None:
+        """Send a text to all members of a channel; to the absent, at their login.
+
+        Raises:
+            UnknownChannelError: There is none with this id.
+        """
+        channel = self._channel(channel_id)
+        self._turn_to(channel)
+        self._broker.publish(channel.name, self._sender, text, origin=NAME)
+
+    def join(self, channel_id: int, user_id: int) -> None:
+        """Make a user a member, once.
+
+        Raises:
+            UnknownChannelError, UnknownUserError: There is none with this id.
+        """
+        channel, user = self._channel(channel_id), self._user(user_id)
+        if channel not in user.places:
+            self._put(user, channel)
+
+    def leave(self, channel_id: int, user_id: int) -> None:
+        """Make a user a member no more.
+
+        Raises:
+            UnknownChannelError, UnknownUserError: There is none with this id.
+        """
+        channel, user = self._channel(channel_id), self._user(user_id)
+        if channel in user.places:
+            self._remove(user, channel)
+
+    def login(self, user_id: int, salt: bytes, connection: Connection) -> User | None:
+        """Connect a user, hand over what waits, end another connection of the same.
+
+        Returns:
+            The user; None where there is none with this id and this salt, and nothing
+            has happened.
+        """
+        self._kill_the_expired()
+        user = self._users.get(user_id)
+        if user is None or not hmac.compare_digest(salt, user.salt):
+            return None
+        # All that was said goes to where the user was, all else to the new connection.
+        self._broker.flush()
+        if user.connection is not None:
+            first = user.connection
+            self._detach(user)
+            first.close(TAKEN_OVER)
+            self._attach(user, connection)
+        else:
+            self._never_seen.discard(user)
+            self._gone.discard(user)
+            self._hand_over(user, connection)
+            self._attach(user, connection)
+            for channel in user.places:
+                self._attend(channel, -1)
+        return user
+
+    def logout(self, user: User, connection: Connection) -> None:
+        """Take note that a connection is lost; the user's, unless taken over."""
+        if user.connection is not connection:
+            return
+        # What was said before is not kept for the user.
+        self._broker.flush()
+        self._detach(user)
+        self._gone.add(user)
+        user.since = user.whispers.put
+        for channel, place in user.places.items():
+            self._attend(channel, +1)
+            place.since = channel.shelf.put
+
+    def _user(self, user_id: int) -> User:
+        try:
+            return self._users[user_id]
+        except KeyError:
+            raise UnknownUserError(user_id) from None
+
+    def _channel(self, channel_id: int) -> Channel:
+        try:
+            return self._channels[channel_id]
+        except KeyError:
+            raise UnknownChannelError(channel_id) from None
+
+    def _kill_the_expired(self) -> None:
+        for expiry in (self._never_seen, self._gone):
+            for user in expiry.take_due():
+                self.kill_user(user.id)
+
+    def _turn_to(self, target: User | Channel) -> None:
+        """See to the order of what is said to one after what was said to another."""
+        if target is not self._spoken_to:
+            self._broker.fence()
+            self._spoken_to = target
+
+    def _put(self, user: User, channel: Channel) -> None:
+        place = user.places[channel] = channel.members[user] = Place()
+        if user.connection is None:
+            self._attend(channel, +1)
+            # What was shouted before is not for the user.
+            self._broker.flush()
+            place.since = channel.shelf.put
+        else:
+            self._subscribe(channel, place, user.connection)
+
+    def _remove(self, user: User, channel: Channel) -> None:
+        # Who leaves is written at once what is still to come: not before all else.
+        self._broker.flush()
+        place = user.places.pop(channel)
+        del channel.members[user]
+        if place.subscription is not None:
+            self._broker.unsubscribe(place.subscription)
+        else:
+            self._attend(channel, -1)
+
+    def _attach(self, user: User, connection: Connection) -> None:
+        user.connection = connection
+        for channel, place in user.places.items():
+            self._subscribe(channel, place, connection)
+
+    def _detach(self, user: User) -> None:
+        user.connection = None
+        for place in user.places.values():
+            if place.subscription is not None:
+                self._broker.unsubscribe(place.subscription)
+                place.subscription = None
+        if user.words is not None:
+            self._broker.unsubscribe(user.words)
+            user.words = None
+
+    def _subscribe(
+        self, channel: Channel, place: Place, connection: Connection
+    ) -> None:
+        place.subscription = self._broker.subscribe(channel.name, connection, encode)
+
+    def _hand_over(self, user: User, connection: Connection) -> None:
+        """Write what waits for a user, and say how much of it was dropped."""
+        shares = list(user.shares())
+        queue = self._waiting.queue(shares)
+        missed = sum(shelf.put - number for shelf, number in shares) - len(queue)
+        if missed:
+            connection.missed(missed)
+        if queue:
+            connection.write(b"".join(map(connection.framing, queue)))
+        self._waiting.clear(user.whispers)
+
+    def _attend(self, channel: Channel, more: int) -> None:
+        """Count absent members, and have somebody hear for them."""
+        channel.absent += more
+        if channel.absent and channel.attendant is None:
+            keep = partial(self._waiting.put, channel.shelf)
+            channel.attendant = Attendant(self._broker.new_number(), keep)
+            self._broker.subscribe(channel.name, channel.attendant, encode)
+        elif not channel.absent and channel.attendant is not None:
+            for subscription in tuple(channel.attendant.subscriptions):
+                self._broker.unsubscribe(subscription)
+            channel.attendant = None
+            self._waiting.clear(channel.shelf)

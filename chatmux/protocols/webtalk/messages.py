@@ -1,0 +1,17 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""What browsers are sent. Pure functions."""
+
+from __future__ import annotations
+
+from chatmux.model import Publication
+from chatmux.protocols import foreign
+
+NAME = "webtalk"
+
+
+def encode(publication: Publication) -> tuple[bytes]:
+    """Make the message of a publication: a back-end's text as it is."""
+    if publication.origin == NAME:
+        return (publication.text.encode(),)
+    return (f"{foreign.sender(publication)}:{publication.text}".encode(),)
