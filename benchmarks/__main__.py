@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
         options.markdown.write_text(page_text, encoding="utf-8")
     runs = chain(fan_out.items(), light.items())
     bad = [case for case, figures in runs if figures.lost] + bench.refused
-    return int(failed or any(case.system == "chatmux" for case in bad))
+    return int(failed or any(case.system.startswith("chatmux") for case in bad))
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

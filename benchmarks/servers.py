@@ -17,7 +17,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -78,8 +80,8 @@ def running(name: str) -> Iterator[Running | None]:
                 stderr=subprocess.STDOUT,
             )
         try:
-            for door in launch.doors:
-                if not _opens(door.port, process):
+            for port in chain.from_iterable(door.ports() for door in launch.doors):
+                if not _opens(port, process):
                     tail = log.read_text(errors="replace")[-2000:]
                     raise StartError(f"{name} did not start\n{tail}")
             yield Running(name, process.pid, launch.doors)
@@ -119,12 +121,12 @@ def _installed(program: str) -> str | None:
     return shutil.which(program, path=_SEARCH_PATH)
 
 
-def _chatmux(directory: Path) -> Launch | None:
+def _chatmux(directory: Path, *, bridged: bool = False) -> Launch | None:
     beside = Path(sys.executable).with_name("twistd")
     twistd = str(beside) if beside.exists() else _installed("twistd")
     if twistd is None:
         return None
-    multichat, tcp, websocket = free_ports(3)
+    multichat, tcp, websocket, private, public = free_ports(5)
     secret = "password"
     config = {
         "multichat": {
@@ -133,14 +135,25 @@ def _chatmux(directory: Path) -> Launch | None:
             "secret-key": secret,
         },
         "machat": {"tcp": f"127.0.0.1:{tcp}", "ws": f"127.0.0.1:{websocket}"},
+        "webtalk": {
+            "private": f"127.0.0.1:{private}",
+            "public": f"127.0.0.1:{public}",
+            # The users of a run are killed when the next one makes its first, or all
+            # that it sends would be kept for them, too.
+            "absent-seconds": 0.001,
+        },
+        "bridges": [["multichat", "machat/bench", "webtalk/1"]] if bridged else [],
     }
     path = directory / "config.json"
     path.write_text(json.dumps(config))
-    doors = (
+    doors: tuple[Door, ...] = (
         Door("multichat", multichat, secret=secret),
         Door("machat", tcp),
         Door("machat-ws", websocket, path="/mychat"),
+        Door("webtalk", public, path="/webtalk", back_end_port=private),
     )
+    if bridged:
+        doors = (replace(doors[-1], wire="bridged", parts=doors),)
     command = [twistd, "-n", "--pidfile=", "chatmux", "--config", str(path)]
     return Launch(command, doors)
 
@@ -183,6 +196,7 @@ def _nats(directory: Path) -> Launch | None:
 
 SYSTEMS: dict[str, Callable[[Path], Launch | None]] = {
     "chatmux": _chatmux,
+    "chatmux bridged": partial(_chatmux, bridged=True),
     "naive Autobahn": _naive,
     "node ws": _node,
     "nats-server": _nats,

@@ -10,6 +10,11 @@ function that writes a message, and who hears it. Nothing here measures.
                 -> {"action":"client-message","content":TEXT}
     machat      -> {"name":N,"room":R} LF, then lines
     machat-ws   the same as text messages on /mychat
+    webtalk     -> 00009[newuser]  <- 000nn[ok] ID!SALT  on the back-end's port, for
+                -> ID!SALT  as the first message of a receiver on /webtalk
+                -> 000nn[shout] 1!TEXT  <- 00017[ok] message sent  of a sender
+    bridged     receivers in turn as in multichat, machat, machat-ws and webtalk;
+                senders as in webtalk
     nats        <- INFO ...  -> CONNECT {} PING  <- PONG  -> PUB bench SIZE
     redis       -> SUBSCRIBE bench, PUBLISH bench TEXT
 """
@@ -26,6 +31,7 @@ _TOPIC = b"bench"
 _CONNECT_SECONDS = 10.0
 _MASK = b"\x12\x34\x56\x78"
 _TEXT_FRAME = 0x81
+_LENGTH_DIGITS = 5
 
 
 class Hears(Enum):
@@ -44,13 +50,30 @@ class Hears(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Where a server listens for one protocol."""
+    """Where a server listens for one protocol.
+
+    Attributes:
+        wire: Its name in ``WIRES``.
+        port: Where clients come in; receivers alone, with a ``back_end_port``.
+        path: Of a WebSocket.
+        secret: What a client shows, if it has to.
+        room: What everybody joins, if there are rooms.
+        back_end_port: Where senders come in, if that is another port.
+        parts: The doors of receivers, if they come in by several.
+    """
 
     wire: str
     port: int
     path: str = "/"
     secret: str = "password"
     room: str = "bench"
+    back_end_port: int = 0
+    parts: tuple[Door, ...] = ()
+
+    def ports(self) -> set[int]:
+        """Return all ports that have to be open before anybody comes."""
+        own = {self.port, self.back_end_port} if self.back_end_port else {self.port}
+        return own.union(*(part.ports() for part in self.parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +106,8 @@ def text_frame(payload: bytes) -> bytes:
     return head + _MASK + masked.to_bytes(size, "little")
 
 
-def _dial(door: Door) -> socket.socket:
-    sock = socket.create_connection(("127.0.0.1", door.port), _CONNECT_SECONDS)
+def _dial(port: int) -> socket.socket:
+    sock = socket.create_connection(("127.0.0.1", port), _CONNECT_SECONDS)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
@@ -100,7 +123,7 @@ def _read_until(sock: socket.socket, end: bytes) -> bytes:
 
 
 def _dial_websocket(door: Door) -> socket.socket:
-    sock = _dial(door)
+    sock = _dial(door.port)
     sock.sendall(
         f"GET {door.path} HTTP/1.1\r\n"
         f"Host: 127.0.0.1:{door.port}\r\n"
@@ -131,7 +154,7 @@ def _machat_hello(door: Door, name: str) -> bytes:
 
 
 def _machat_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = _dial(door)
+    sock = _dial(door.port)
     sock.sendall(_machat_hello(door, name) + b"\n")
     return sock
 
@@ -150,8 +173,36 @@ def _machat_ws_message(name: str, text: bytes) -> bytes:
     return text_frame(text + b"\n")
 
 
+def _webtalk_frame(command: bytes) -> bytes:
+    return b"%0*d%b" % (_LENGTH_DIGITS, len(command), command)
+
+
+def _webtalk_connect(door: Door, name: str, receives: bool) -> socket.socket:
+    back_end = _dial(door.back_end_port)
+    if not receives:
+        return back_end
+    with back_end:
+        back_end.sendall(_webtalk_frame(b"[newuser]") + _webtalk_frame(b""))
+        answers = _read_until(back_end, b"goodbye")
+    answer = answers[_LENGTH_DIGITS:][: int(answers[:_LENGTH_DIGITS])]
+    sock = _dial_websocket(door)
+    sock.sendall(text_frame(answer.removeprefix(b"[ok] ")))
+    return sock
+
+
+def _webtalk_message(name: str, text: bytes) -> bytes:
+    return _webtalk_frame(b"[shout] 1!" + text)
+
+
+def _bridged_connect(door: Door, name: str, receives: bool) -> socket.socket:
+    if not receives:
+        return _webtalk_connect(door, name, receives)
+    part = door.parts[int(name[1:]) % len(door.parts)]
+    return WIRES[part.wire].connect(part, name, receives)
+
+
 def _nats_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = _dial(door)
+    sock = _dial(door.port)
     _read_until(sock, b"\r\n")
     subscribe = b"SUB %b 1\r\n" % _TOPIC if receives else b""
     sock.sendall(b'CONNECT {"verbose":false}\r\n' + subscribe + b"PING\r\n")
@@ -170,7 +221,7 @@ def _redis_command(*words: bytes) -> bytes:
 
 
 def _redis_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = _dial(door)
+    sock = _dial(door.port)
     if receives:
         sock.sendall(_redis_command(b"SUBSCRIBE", _TOPIC))
         _read_until(sock, b":1\r\n")
@@ -185,6 +236,8 @@ WIRES: dict[str, Wire] = {
     "multichat": Wire(_multichat_connect, _multichat_message, Hears.OTHERS),
     "machat": Wire(_machat_connect, _machat_message, Hears.EVERYONE),
     "machat-ws": Wire(_machat_ws_connect, _machat_ws_message, Hears.EVERYONE),
+    "webtalk": Wire(_webtalk_connect, _webtalk_message, Hears.RECEIVERS),
+    "bridged": Wire(_bridged_connect, _webtalk_message, Hears.RECEIVERS),
     "nats": Wire(_nats_connect, _nats_message, Hears.RECEIVERS),
     "redis": Wire(_redis_connect, _redis_message, Hears.RECEIVERS),
 }

@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source_tree=$PWD
 scratch=$(mktemp -d)
-server=
-trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$scratch"' EXIT
+server= backend=
+trap 'kill $server $backend 2>/dev/null || true; rm -rf "$scratch"' EXIT
 
 try() {
     local environment=$scratch/$1
@@ -15,16 +15,24 @@ try() {
     "$environment/bin/pip" install --quiet --disable-pip-version-check "$@"
     cd "$scratch"
     # The example's ports may be taken by a server that somebody runs here.
-    sed -e 's/6780/16780/; s/8989/18989/; s/8099/18099/' \
+    sed -e 's/6780/16780/; s/8989/18989/; s/8099/18099/; s/:1234/:2234/' \
         "$source_tree/config.example.json" > config.json
     "$environment/bin/twistd" -n --pidfile= chatmux --config config.json --check
     "$environment/bin/twistd" -n --pidfile= chatmux --config config.json > log 2>&1 &
     server=$!
     for _ in $(seq 100); do
-        ! grep -q 'listening on .*machat.ws' log || break
+        ! grep -q 'listening on .*webtalk.public' log || break
         sleep 0.1
     done
     local examples=$source_tree/examples python=$environment/bin/python
+    "$python" "$examples/webtalk_site.py" --listen 127.0.0.1:18000 \
+        --private 127.0.0.1:22344 --public ws://127.0.0.1:22345/webtalk \
+        > backend.out 2>&1 &
+    backend=$!
+    for _ in $(seq 100); do
+        ! grep -q '^http:' backend.out || break
+        sleep 0.1
+    done
     (sleep 1; echo 'hello from the relay') |
         "$python" "$examples/multichat_client.py" --client relay --wait 3 \
             --address 127.0.0.1:16780 --secret change-me > relay.out &
@@ -33,17 +41,28 @@ try() {
         "$python" "$examples/machat_websocket.py" --client web --room lounge --wait 3 \
             --address 127.0.0.1:18099 > web.out &
     local web=$!
+    (sleep 1; echo 'hello from the page') |
+        "$python" "$source_tree/tests/smoke_page.py" http://127.0.0.1:18000/ > page.out &
+    local page=$!
     (sleep 1; echo 'hello from the terminal') |
         "$python" "$examples/machat_tcp.py" --client terminal --room lounge --wait 3 \
             --address 127.0.0.1:18989 > terminal.out
     wait "$relay" "$web"
-    for heard in relay.out web.out terminal.out; do
-        for said in relay web terminal; do
+    wait "$page" || { cat backend.out log; exit 1; }
+    for heard in relay.out web.out terminal.out page.out; do
+        for said in relay web terminal page; do
             [ "$heard" = relay.out ] && [ "$said" = relay ] ||
                 grep -q "hello from the $said" "$heard" ||
                 { echo "smoke: $said is missing in $heard"; cat "$heard" log; exit 1; }
         done
     done
+    for heard in 'relay.out:[webtalk] ' web.out:webtalk: terminal.out:webtalk:; do
+        grep -qxF "${heard#*:}hello from the page" "${heard%%:*}" ||
+            { echo "smoke: not from webtalk in $heard"; cat "${heard%%:*}"; exit 1; }
+    done
+    kill "$backend"
+    wait "$backend" || true
+    backend=
     kill "$server"
     wait "$server" || { echo "smoke: exit status $?"; cat log; exit 1; }
     server=

@@ -7,8 +7,10 @@ from __future__ import annotations
 import json
 import socket
 from array import array
+from pathlib import Path
 
-from twisted.trial.unittest import TestCase
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SkipTest, TestCase
 
 from benchmarks.__main__ import parse
 from benchmarks.generator import Figures, cpu_seconds, percentile_ms
@@ -24,6 +26,8 @@ from benchmarks.report import fan_out_table, light_load_table, table
 from benchmarks.rounds import Case, median_figures
 from benchmarks.servers import SYSTEMS, free_ports
 from benchmarks.wire import WIRES, Hears, text_frame
+from chatmux.config import read
+from chatmux.node import SECTIONS, Node
 
 _SLOW = Figures(1_000.0, 2.0, 4.0, 0, 5.0)
 _FAST = Figures(25_500.0, 1.0, 3.0, 0, 0.25)
@@ -123,6 +127,9 @@ class WireTests(TestCase):
             b"*3\r\n$7\r\nPUBLISH\r\n$5\r\nbench\r\n$2\r\nhi\r\n",
         )
 
+    def test_webtalk_message_is_a_frame(self) -> None:
+        self.assertEqual(WIRES["webtalk"].message("s0", b"hi"), b"00012[shout] 1!hi")
+
     def test_who_hears(self) -> None:
         self.assertEqual(Hears.RECEIVERS.deliveries(100, 4), 100)
         self.assertEqual(Hears.OTHERS.deliveries(100, 4), 103)
@@ -189,7 +196,19 @@ class CommandLineTests(TestCase):
 
     def test_only_takes_the_beginning_of_names(self) -> None:
         options = parse(["--only", "chatmux,naive"])
-        self.assertEqual(options.only, ["chatmux", "naive Autobahn"])
+        self.assertEqual(options.only, ["chatmux", "chatmux bridged", "naive Autobahn"])
+
+    def test_chatmux_can_be_served_as_configured(self) -> None:
+        for name in ("chatmux", "chatmux bridged"):
+            directory = Path(self.mktemp())
+            directory.mkdir()
+            launch = SYSTEMS[name](directory)
+            if launch is None:
+                raise SkipTest("there is no twistd")
+            config = read(directory / "config.json", SECTIONS, {})
+            node = Node(config, MemoryReactorClock())
+            ports = {int(one.address.split(":")[1]) for one in node.listeners}
+            self.assertEqual({p for door in launch.doors for p in door.ports()}, ports)
 
     def test_ports_are_different(self) -> None:
         self.assertEqual(len(set(free_ports(5))), 5)
