@@ -123,8 +123,8 @@ class Waiting:
         measures = [shelf.measure_since(number) for shelf, number in shares]
         messages = sum(measure[0] for measure in measures)
         length = sum(measure[1] for measure in measures)
-        if messages >= self._max_messages or length + size > self._max_bytes:
-            # More than a user's share of it can be: what is it in fact?
+        if length + size > self._max_bytes:
+            # Of all that, the oldest do not count: what is it in fact?
             queue = self.queue(shares)
             messages, length = len(queue), sum(map(len, queue))
         return messages < self._max_messages and length + size <= self._max_bytes
