@@ -283,6 +283,15 @@ class ExpiryTests(SynchronousTestCase):
         self.webtalk.clock.advance(100)
         self.assertFalse(self.is_there(user))
 
+    def test_whoever_has_come_back_stays(self) -> None:
+        user, browser = self.webtalk.new_browser()
+        browser.close()
+        self.webtalk.clock.advance(500)
+        again = self.webtalk.login(user)
+        self.webtalk.clock.advance(10_000)
+        self.assertTrue(self.is_there(user))
+        self.assertIsNone(again.connection.closed_for)
+
     def test_the_end_of_a_connection_that_was_taken_over_begins_nothing(self) -> None:
         user, first = self.webtalk.new_browser()
         self.webtalk.login(user)

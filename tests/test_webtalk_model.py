@@ -24,7 +24,7 @@ from chatmux.protocols.webtalk.waiting import ENTRY_BYTES
 from tests.webtalk_doubles import Browser, Webtalk
 
 MAX_MESSAGES = 4
-MAX_BYTES = 40
+MAX_BYTES = 50
 LOGIN_SECONDS = 40.0
 ABSENT_SECONDS = 25.0
 FOREIGN = {"multichat": 1, "machat/a": 2}
@@ -203,6 +203,12 @@ class Model:
             b"[shout] %d!%s" % (channel_id, text), b"message sent", channel=channel_id
         )
         self.publish(channel_id, text)
+
+    def talk(self, channel: int, user: int) -> None:
+        """Say something here and there and here again."""
+        self.shout(channel, 0)
+        self.whisper(user, 0)
+        self.shout(channel, 0)
 
     def foreign_message(self, channel: str, size: int) -> None:
         text, broker = self.text(size), self.webtalk.broker
@@ -418,7 +424,7 @@ class Model:
 
 
 USERS, CHANNELS = range(10), range(6)
-SIZES = 0, 5, 12, 37, 60
+SIZES = 0, 1, 5, 20, 60
 VARIANTS: tuple[tuple[int, str, tuple[Iterable[object], ...]], ...] = (
     (2, "new_user", ()),
     (1, "kill_user", (USERS,)),
@@ -428,6 +434,7 @@ VARIANTS: tuple[tuple[int, str, tuple[Iterable[object], ...]], ...] = (
     (2, "leave", (CHANNELS, USERS)),
     (8, "whisper", (USERS, SIZES)),
     (8, "shout", (CHANNELS, SIZES)),
+    (4, "talk", (CHANNELS, USERS)),
     (4, "foreign_message", (FOREIGN, SIZES)),
     (9, "login", (USERS, range(len(ROOMS)))),
     (1, "wrong_login", (USERS,)),
@@ -435,7 +442,7 @@ VARIANTS: tuple[tuple[int, str, tuple[Iterable[object], ...]], ...] = (
     (1, "late_news", (USERS,)),
     (2, "read", (USERS,)),
     (5, "turn", ()),
-    (1, "pass_time", ((0.0, 0.0, 10.0, 24.0),)),
+    (3, "pass_time", ((0.0, 0.0, 10.0, 24.0),)),
 )
 # One choice for each step: hypothesis is the slowest part of this.
 STEPS = [
@@ -447,7 +454,7 @@ STEPS = [
 
 class ModelTests(SynchronousTestCase):
     @settings(
-        max_examples=400,
+        max_examples=300,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 import sys
 from collections.abc import Callable
@@ -27,11 +28,14 @@ def calls_of(step: Callable[[], object]) -> int:
         nonlocal count
         count += event in ("call", "c_call")
 
+    # A collection of garbage would be counted, if it came by chance.
+    gc.disable()
     sys.setprofile(note)
     try:
         step()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return count
 
 
@@ -93,11 +97,13 @@ class ShelfTests(SynchronousTestCase):
         self.assertEqual(self.waiting.bytes, 0)
 
     def test_text_and_overhead_are_counted(self) -> None:
-        self.put(b"", b"abc", b"x" * 100)
-        self.assertEqual(self.waiting.bytes, 103 + 3 * ENTRY_BYTES)
-        self.assertEqual((self.one.bytes, self.other.bytes), (100, 3))
-        self.assertEqual(self.one.measure_since(0), (2, 100))
-        self.assertEqual(self.one.measure_since(2), (0, 0))
+        self.put(b"ab", b"", b"x" * 100)
+        self.assertEqual(self.waiting.bytes, 102 + 3 * ENTRY_BYTES)
+        self.assertEqual((self.one.bytes, self.other.bytes), (102, 0))
+        for number, measure in (0, (2, 102)), (1, (1, 100)), (2, (0, 0)):
+            self.assertEqual(self.one.measure_since(number, -1), measure)
+        for order, measure in (0, (1, 100)), (1, (1, 100)), (2, (0, 0)):
+            self.assertEqual(self.one.measure_since(0, order), measure)
 
 
 class LimitTests(SynchronousTestCase):
@@ -159,6 +165,31 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(waiting.queue([(own, 0), (shared, 0)]), [b"123456"])
         # What went was not for this one.
         self.assertEqual(waiting.queue([(own, 0), (shared, 1)]), [b"a", b"123456"])
+
+    def test_what_does_not_stay_takes_nobodys_room(self) -> None:
+        waiting = Waiting(3, 10, NO_LIMIT)
+        own, shared = Shelf(), Shelf()
+        shares = [(own, 0), (shared, 0)]
+        waiting.put(own, b"a")
+        for message in b"12345", b"123456", b"b":
+            waiting.put(shared, message)
+        self.assertEqual(waiting.queue(shares), [b"123456", b"b"])
+        self.assertTrue(waiting.has_room(3, shares))
+        waiting.put(own, b"c")
+        self.assertFalse(waiting.has_room(0, shares))
+
+    def test_to_say_no_nothing_that_waits_is_looked_at(self) -> None:
+        costs = []
+        for size in 10, 1000:
+            waiting = Waiting(size, NO_LIMIT, NO_LIMIT)
+            shelf = Shelf()
+            for _ in range(size * 2):
+                waiting.put(shelf, b"x")
+            shares = [(Shelf(), 0), (shelf, 0)]
+            self.assertFalse(waiting.has_room(1, shares))
+            costs.append(calls_of(partial(waiting.has_room, 1, shares)))
+        # A few steps more for a hundred times as many, of looking in halves.
+        self.assertLess(costs[1], costs[0] + 20)
 
     def test_the_memory_of_all_together(self) -> None:
         room = 3 * (ENTRY_BYTES + 5)

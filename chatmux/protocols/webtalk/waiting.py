@@ -11,6 +11,7 @@ whose oldest goes.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from heapq import merge
@@ -40,13 +41,13 @@ class Shelf:
         """How long those that are here are together."""
         return self.bytes_put - self.entries[0].before if self.entries else 0
 
-    def since(self, number: int) -> Sequence[Entry]:
-        """Return what is here of all that came after the first `number`."""
-        return self.entries[self._index(number) :]
+    def since(self, number: int, order: int) -> Sequence[Entry]:
+        """Return all that came after the first `number`, and after `order`."""
+        return self.entries[self._index(number, order) :]
 
-    def measure_since(self, number: int) -> tuple[int, int]:
+    def measure_since(self, number: int, order: int) -> tuple[int, int]:
         """Return the number and the bytes of what `since` would return."""
-        start = self._index(number)
+        start = self._index(number, order)
         if start >= len(self.entries):
             return 0, 0
         return len(self.entries) - start, self.bytes_put - self.entries[start].before
@@ -55,8 +56,9 @@ class Shelf:
         """Return `dropped` if it came after the first `number`, else -1."""
         return self.dropped if self.put - len(self.entries) > number else -1
 
-    def _index(self, number: int) -> int:
-        return max(0, number - (self.put - len(self.entries)))
+    def _index(self, number: int, order: int) -> int:
+        index = max(0, number - (self.put - len(self.entries)))
+        return bisect(self.entries, order, lo=index, key=_order)
 
 
 class Entry(NamedTuple):
@@ -120,7 +122,8 @@ class Waiting:
         if self.bytes + size + ENTRY_BYTES > self._max_bytes_together:
             return False
         shares = list(shares)
-        measures = [shelf.measure_since(number) for shelf, number in shares]
+        dropped = _last_dropped(shares)
+        measures = [shelf.measure_since(number, dropped) for shelf, number in shares]
         messages = sum(measure[0] for measure in measures)
         length = sum(measure[1] for measure in measures)
         if length + size > self._max_bytes:
@@ -132,12 +135,9 @@ class Waiting:
     def queue(self, shares: Iterable[Share]) -> list[bytes]:
         """Return what waits for a user, in order."""
         shares = list(shares)
-        # What came before a message that has gone, of whatever shelf, is older still.
-        dropped = max(
-            (shelf.dropped_since(number) for shelf, number in shares), default=-1
-        )
+        dropped = _last_dropped(shares)
         newest_first = merge(
-            *(reversed(shelf.since(number)) for shelf, number in shares),
+            *(reversed(shelf.since(number, dropped)) for shelf, number in shares),
             key=_order,
             reverse=True,
         )
@@ -145,7 +145,7 @@ class Waiting:
         queue: list[bytes] = []
         for entry in newest_first:
             room -= len(entry.message)
-            if room < 0 or len(queue) == self._max_messages or entry.order < dropped:
+            if room < 0 or len(queue) == self._max_messages:
                 break
             queue.append(entry.message)
         queue.reverse()
@@ -157,6 +157,14 @@ class Waiting:
         entry.shelf.dropped = entry.order
         del self._entries[entry.order]
         self.bytes -= _weight(entry)
+
+
+def _last_dropped(shares: Iterable[Share]) -> int:
+    """Return the order of the last message of shares that has gone, or -1.
+
+    What came before it, on whatever shelf, is older still, and has gone with it.
+    """
+    return max((shelf.dropped_since(number) for shelf, number in shares), default=-1)
 
 
 def _order(entry: Entry) -> int:
