@@ -40,6 +40,9 @@ at every receiver, and `lost` has to be 0.
 it finds there; `make bench BENCH="--markdown docs/benchmarks.md"` writes this page. The
 naive server is what one writes first with Autobahn:
 `for c in clients: c.sendMessage(json)`.
+
+In webtalk's rows back-ends send to browsers. `bridged` is one channel of four
+protocols, each with a quarter of the receivers; back-ends of webtalk send.
 """
 """What the page says before its tables."""
 

@@ -196,7 +196,7 @@ class Broker(Protocol):
         source: int = 0,
         ext: Mapping[str, str] | None = None,
     ) -> None:
-        """Accept a message for all who are subscribed, to be carried in this turn.
+        """Accept a message for all who are subscribed, to be carried soon.
 
         Args:
             channel: Any name of the channel. Nobody subscribed: nothing happens.
@@ -211,6 +211,7 @@ class Broker(Protocol):
         """Carry what is published from now on after all that was published before.
 
         On whatever channels: for a session that owes its peers an order across them.
+        Where very much waits behind fences it is carried at once.
         """
 
     def flush(self) -> None:
@@ -233,8 +234,11 @@ class Broker(Protocol):
             echo: Whether the connection hears its own messages.
         """
 
-    def unsubscribe(self, subscription: Subscription) -> None:
-        """Carry nothing more. What was published before this call still arrives."""
+    def unsubscribe(self, subscription: Subscription, *, rest: bool = True) -> None:
+        """Carry nothing more. What was published before still arrives, if `rest`.
+
+        Without, for a connection that ends anyhow and should take no more memory.
+        """
 
     def join(self, channel: str, member: Member) -> None:
         """Make `member` present on a channel.

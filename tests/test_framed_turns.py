@@ -31,7 +31,7 @@ class TurnTests(FramedTestCase):
         protocol, transport, session = self.bare()
 
         def take_long(connection: Any) -> None:
-            self.reactor.rightNow += 0.02
+            self.reactor.rightNow += 0.01
 
         self.sessions.steps[b"slow"] = take_long
         protocol.dataReceived(framed(b"one", b"slow", b"two", b"slow", b"three"))

@@ -241,3 +241,40 @@ class TurnTests(SynchronousTestCase):
         broker.publish("a", "x", "y" * 5000, origin="test")
         broker.unsubscribe(subscriptions[-1])
         self.assertEqual(connections[-1].written, b"1" + b"y" * 5000)
+
+    def test_who_publishes_too_fast_is_slowed_down(self) -> None:
+        text = "y" * 1000
+        published = waiting = 0
+        for _ in range(50):
+            for _ in range(100):
+                self.publish(text)
+                published += len(text)
+            self.clock.turn()
+            least = min(len(connection.written) for connection in self.connections)
+            waiting = max(waiting, published - least)
+        self.assertTrue(waiting < 500_000, waiting)
+
+    def test_a_little_may_wait_for_the_next_turns(self) -> None:
+        self.publish("y" * 1000)
+        self.clock.turn()
+        self.assertEqual([len(text) for text in self.written()], [1000, 0, 0, 0])
+
+    def test_what_is_carried_does_not_stay_while_more_is_published(self) -> None:
+        (channel,) = self.broker._channels.values()
+        for _ in range(50):
+            self.publish("y" * 1000)
+            self.clock.turn()
+        for _ in range(500):
+            for _ in range(4):
+                self.clock.turn()
+            self.publish("y" * 1000)
+        kept = channel.last - channel._log.dropped
+        self.assertTrue(kept < 300, kept)
+
+    def test_many_stretches_behind_fences_are_carried_at_once(self) -> None:
+        for number in range(100):
+            self.publish(str(number % 10), "ab"[number % 2])
+            self.broker.fence()
+        self.assertTrue(len(self.connections[0].written) > 30)
+        self.clock.advance(0)
+        self.assertEqual(self.written(), [b"02468" * 10] * 4)

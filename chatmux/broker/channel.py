@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chatmux.broker.group import Delivery, Group, Place
-from chatmux.broker.log import Log
+from chatmux.broker.log import Log, weight
 from chatmux.broker.presence import Presence
 from chatmux.interfaces import Connection, Encoding, Framing
 from chatmux.model import INTERNAL_ERROR, TOO_SLOW, Publication
@@ -66,6 +66,7 @@ class Channel:
         "_on_error",
         "_paused",
         "_waiting",
+        "begun_bytes",
         "carried",
         "name",
         "presence",
@@ -77,6 +78,8 @@ class Channel:
         self.carried = 0
         """Number of the last publication that was carried, or is being carried, to
         those who are ready."""
+        self.begun_bytes = 0
+        """What all publications take of which the carrying was begun."""
         self.stretch: Any = None
         """For the broker's use: what is to be carried, and may still be added to."""
         self.presence = Presence()
@@ -127,12 +130,15 @@ class Channel:
         connection.subscriptions.add(subscription)
         return subscription
 
-    def unsubscribe(self, subscription: ChannelSubscription) -> None:
-        """Write what the log has for a subscriber, and remove it.
+    def unsubscribe(self, subscription: ChannelSubscription, rest: bool) -> None:
+        """Remove a subscriber; before that, if `rest`, write what the log has for it.
 
         Paused or not, so that who leaves has got all; the log's limit bounds it.
         """
         if subscription.group is None:
+            return
+        if not rest:
+            self._remove(subscription)
             return
         position = self._position(subscription)
         while position < self.last and subscription.group is not None:
@@ -159,6 +165,7 @@ class Channel:
             while self.carried < end and budget > 0:
                 batch = self._log.batch(self.carried, end)
                 self.carried += len(batch)
+                self.begun_bytes += sum(map(weight, batch))
                 self._interrupted = False
                 for group in list(self._groups.values()):
                     self._prepare(group, batch)
@@ -286,8 +293,7 @@ class Channel:
         if self._deliveries:
             return
         if not self._behind:
-            if self.carried == self.last:
-                self._log.clear()
+            self._log.drop(self.carried)
         elif self._log.trim(self._max_log_bytes, self.carried):
             dropped = self._log.dropped
             for subscription in [s for s in self._behind if s.position < dropped]:

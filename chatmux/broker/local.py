@@ -15,6 +15,7 @@ from chatmux.broker.channel import (
     ChannelSubscription,
     ErrorHook,
 )
+from chatmux.broker.log import weight
 from chatmux.interfaces import Clock, Connection, Encoding, Subscription
 from chatmux.model import Member, Publication
 
@@ -24,6 +25,13 @@ LOG_BYTES = 4 * 1024 * 1024
 TURN_BUDGET = 1000 * WRITE_COST
 """What a turn of the reactor may spend on carrying, as `Channel.carry` counts: about a
 thousand small writes, some milliseconds."""
+
+MOST_WAITING_BYTES = 256 * 1024
+"""What may wait for further turns. Of more than this, each turn carries as much as it
+has brought, however long it takes: whoever publishes too fast is slowed down by it."""
+
+MOST_STRETCHES = 16
+"""How many may wait behind fences; a further fence has them carried at once."""
 
 _NO_LIMIT = 1 << 62
 
@@ -51,7 +59,8 @@ class LocalBroker:
             canonical one. No name may stand twice.
         max_log_bytes: How far, in text and overhead, a slow reader may fall behind on
             a channel before it is closed. The memory of a channel is bounded by this
-            while somebody is behind; else its log is empty between turns.
+            while somebody is behind; else by what waits for the next turns, all
+            channels together: `MOST_WAITING_BYTES`, and what a turn brings.
         turn_budget: See `TURN_BUDGET`.
         now: Seconds since the epoch.
         on_error: Told of an encoding that raises.
@@ -76,6 +85,8 @@ class LocalBroker:
         self._turn_budget = turn_budget
         self._stretches: deque[Stretch] = deque()
         """What is to be carried, in this order."""
+        self._waiting_bytes = 0
+        """What the publications take of which the carrying is not begun."""
         self._fence = 0
         self._scheduled = False
         self._numbers = count(1)
@@ -100,18 +111,11 @@ class LocalBroker:
             shown = target.presence.shown(name, origin, source)
             if shown is not None:
                 ext = {**(ext or {}), "shown": shown}
-        target.append(
-            Publication(
-                target.name,
-                target.last + 1,
-                name,
-                text,
-                origin,
-                source,
-                self._now(),
-                ext,
-            )
+        publication = Publication(
+            target.name, target.last + 1, name, text, origin, source, self._now(), ext
         )
+        target.append(publication)
+        self._waiting_bytes += weight(publication)
         stretch = target.stretch
         if stretch is None or stretch.fence != self._fence:
             stretch = target.stretch = Stretch(target, self._fence)
@@ -123,6 +127,8 @@ class LocalBroker:
 
     def fence(self) -> None:
         self._fence += 1
+        if len(self._stretches) > MOST_STRETCHES:
+            self.flush()
 
     def flush(self) -> None:
         self._carry(_NO_LIMIT)
@@ -130,6 +136,8 @@ class LocalBroker:
     def _carry_in_turn(self) -> None:
         self._scheduled = False
         self._carry(self._turn_budget)
+        while self._stretches and self._waiting_bytes > MOST_WAITING_BYTES:
+            self._carry(self._turn_budget)
         if self._stretches and not self._scheduled:
             self._scheduled = True
             self._clock.callLater(0, self._carry_in_turn)
@@ -143,7 +151,9 @@ class LocalBroker:
             if channel.stretch is stretch:
                 # What is published from here on waits behind the other channels.
                 channel.stretch = None
+            begun = channel.begun_bytes
             budget = channel.carry(stretch.end, budget)
+            self._waiting_bytes -= channel.begun_bytes - begun
             if channel.has_carried(stretch.end):
                 stretches.popleft()
 
@@ -157,10 +167,10 @@ class LocalBroker:
     ) -> Subscription:
         return self._channel(channel).subscribe(connection, encoding, echo)
 
-    def unsubscribe(self, subscription: Subscription) -> None:
+    def unsubscribe(self, subscription: Subscription, *, rest: bool = True) -> None:
         assert isinstance(subscription, ChannelSubscription)
         channel = subscription.channel
-        channel.unsubscribe(subscription)
+        channel.unsubscribe(subscription, rest)
         self._forget_if_idle(channel)
 
     def join(self, channel: str, member: Member) -> None:

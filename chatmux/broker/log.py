@@ -35,7 +35,7 @@ class Log:
         """Put the next publication, numbered ``last + 1``, at the end."""
         self._entries.append(publication)
         self.last += 1
-        self._bytes += _weight(publication)
+        self._bytes += weight(publication)
 
     def batch(self, after: int, end: int) -> list[Publication]:
         """Return the publications after number `after` up to `end`, or fewer, not 0."""
@@ -45,15 +45,20 @@ class Log:
             return entries[start:stop]
         size = 0
         for index in range(start, stop):
-            size += _weight(entries[index])
+            size += weight(entries[index])
             if size > BATCH_BYTES and index > start:
                 return entries[start:index]
         return entries[start:stop]
 
-    def clear(self) -> None:
-        """Drop all."""
-        self._entries.clear()
-        self._bytes = 0
+    def drop(self, end: int) -> None:
+        """Drop all up to number `end`."""
+        if end == self.last:
+            self._entries.clear()
+            self._bytes = 0
+        else:
+            gone = self._entries[: end - self.dropped]
+            self._bytes -= sum(map(weight, gone))
+            del self._entries[: len(gone)]
 
     def trim(self, max_bytes: int, end: int) -> bool:
         """Drop the oldest, but none after number `end`, until the rest is small enough.
@@ -63,11 +68,12 @@ class Log:
         """
         drop, limit = 0, end - self.dropped
         while self._bytes > max_bytes and drop < limit:
-            self._bytes -= _weight(self._entries[drop])
+            self._bytes -= weight(self._entries[drop])
             drop += 1
         del self._entries[:drop]
         return drop > 0
 
 
-def _weight(publication: Publication) -> int:
+def weight(publication: Publication) -> int:
+    """Return what a publication takes in memory, about."""
     return len(publication.text) + len(publication.name) + PUBLICATION_BYTES

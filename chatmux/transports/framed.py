@@ -25,7 +25,7 @@ from chatmux.transports.stream import StreamConnection, StreamProtocol
 
 _FRAMES_A_TURN = 1000
 """Of one peer; at 5 µs for each, others wait 5 ms."""
-_TURN_SECONDS = 0.01
+_TURN_SECONDS = 0.002
 """For one peer: some commands cost more than others."""
 _CORKED_BYTES = 64 * 1024
 """Of answers that are written together. More would not be fewer system calls, and it

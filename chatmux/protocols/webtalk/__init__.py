@@ -172,7 +172,7 @@ def doors(section: Section, broker: Broker, clock: Clock) -> Iterable[Door]:
     yield FramedDoor(
         protocol=NAME,
         key="webtalk.private",
-        address=section.private,
+        address=_private_address(section.private),
         new_session=new_control_session,
         opening_bytes=OPENING_BYTES,
         message_bytes=LONGEST_FRAME,
@@ -220,6 +220,13 @@ def refuse(status: int, reason: str) -> Refusal:
 def the_only_one(offered: Sequence[str]) -> str | None:
     """Choose a subprotocol as the original's WebSocket library does."""
     return offered[0] if len(offered) == 1 else None
+
+
+def _private_address(address: str) -> str:
+    """Let only the server's own user at a Unix socket, if nothing else is said."""
+    if address.startswith("unix:") and ":mode=" not in address:
+        return f"{address}:mode=600"
+    return address
 
 
 def _check(section: Section) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from functools import partial
-from itertools import count
+from itertools import count, islice
 
 from chatmux.interfaces import Broker, Connection
 from chatmux.model import NORMAL, Close
@@ -25,6 +25,9 @@ from chatmux.protocols.webtalk.waiting import Waiting
 
 EVERYBODY = 1
 """The channel that every new user is in."""
+
+MOST_EXPIRED = 100
+"""How many users are killed at once for having been away too long."""
 
 TAKEN_OVER = Close(NORMAL.code, "the user has logged in elsewhere")
 KILLED = Close(NORMAL.code, "the user was killed")
@@ -93,9 +96,15 @@ class Hub:
         """
         user = self._user(user_id)
         connection = user.connection
-        for channel in list(user.places):
-            self._remove(user, channel)
+        if user.places:
+            # Who leaves is written at once what is still to come: not before all else.
+            self._broker.flush()
         self._detach(user)
+        for channel in user.places:
+            del channel.members[user]
+            if connection is None:
+                self._attend(channel, -1)
+        user.places.clear()
         self._waiting.clear(user.whispers)
         self._never_seen.discard(user)
         self._gone.discard(user)
@@ -226,8 +235,9 @@ class Hub:
             raise UnknownChannelError(channel_id) from None
 
     def _kill_the_expired(self) -> None:
+        # Some at a time: one user is made for each call, so they do not become more.
         for expiry in (self._never_seen, self._gone):
-            for user in expiry.take_due():
+            for user in islice(expiry.take_due(), MOST_EXPIRED):
                 self.kill_user(user.id)
 
     def _turn_to(self, target: User | Channel) -> None:
@@ -262,13 +272,16 @@ class Hub:
             self._subscribe(channel, place, connection)
 
     def _detach(self, user: User) -> None:
-        user.connection = None
+        """End the subscriptions of a connection that has ended or is to end."""
+        connection, user.connection = user.connection, None
+        # Who does not read gets no copy of its own of what it has not read.
+        rest = connection is not None and not connection.paused
         for place in user.places.values():
             if place.subscription is not None:
-                self._broker.unsubscribe(place.subscription)
+                self._broker.unsubscribe(place.subscription, rest=rest)
                 place.subscription = None
         if user.words is not None:
-            self._broker.unsubscribe(user.words)
+            self._broker.unsubscribe(user.words, rest=rest)
             user.words = None
 
     def _subscribe(
