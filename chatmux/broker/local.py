@@ -22,8 +22,8 @@ from chatmux.model import Member, Publication
 LOG_BYTES = 4 * 1024 * 1024
 """Default limit of a channel's log."""
 
-TURN_BUDGET = 1000 * WRITE_COST
-"""What a turn of the reactor may spend on carrying, as `Channel.carry` counts: about a
+TURN_BUDGET = 2000 * WRITE_COST
+"""What a turn of the reactor may spend on carrying, as `Channel.carry` counts: about two
 thousand small writes, some milliseconds."""
 
 MOST_WAITING_BYTES = 256 * 1024
