@@ -23,8 +23,8 @@ LOG_BYTES = 4 * 1024 * 1024
 """Default limit of a channel's log."""
 
 TURN_BUDGET = 2000 * WRITE_COST
-"""What a turn of the reactor may spend on carrying, as `Channel.carry` counts: about two
-thousand small writes, some milliseconds."""
+"""What a turn of the reactor may spend on carrying, as `Channel.carry` counts: about
+two thousand small writes, some milliseconds."""
 
 MOST_WAITING_BYTES = 256 * 1024
 """What may wait for further turns. Of more than this, each turn carries as much as it
