@@ -199,7 +199,19 @@ class ServerCloseTests(WebSocketTestCase):
         peer.lose()
         self.guard.stop()
         self.factory.doStop()
+        self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_its_session_ends_before_the_peer_has_done_its_part(self) -> None:
+        """Or what others say to it meanwhile would be lost without a word."""
+        peer, session = self.open()
+        session.connection.close(GOING_AWAY)
+        self.assertEqual(session.ends, 0)
+        self.clock.advance(0)
+        self.assertEqual(session.ends, 1)
+        self.assertFalse(peer.transport.ending)
+        peer.lose()
+        self.assertEqual(session.ends, 1)
 
     def test_a_long_reason_is_cut_between_characters(self) -> None:
         peer, session = self.open()

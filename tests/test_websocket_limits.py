@@ -259,6 +259,7 @@ class MemoryTests(WebSocketTestCase):
         for answered in True, False:
             peer, session = self.opened()
             session.connection.close(GOING_AWAY)
+            self.clock.advance(0)
             del session
             if answered:
                 peer.send(CLOSE, b"\x03\xe9")

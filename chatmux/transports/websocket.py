@@ -49,6 +49,8 @@ class WebSocketConnection(SocketConnection):
             return
         self.why = why
         self.shut()
+        # Not when the peer has done its part: what is said to it meanwhile is lost.
+        self._guard.clock.callLater(0, self.protocol.end_session)
         if self.protocol.state == WebSocketProtocol.STATE_OPEN:
             reason = why.reason.encode()[:123].decode(errors="ignore")
             self.protocol.sendCloseFrame(why.code, reason.encode(), isReply=False)
@@ -73,7 +75,8 @@ class WebSocketConnection(SocketConnection):
 
     def give_way(self, go_on: Callable[[], None]) -> None:
         def then() -> None:
-            go_on()
+            if self.why is None:
+                go_on()
             self.protocol.consume_more()
 
         super().give_way(then)
@@ -122,12 +125,16 @@ class WebSocketProtocol(WebSocketServerProtocol):
         # collector would free.
         self.is_closed = None
         self.is_open = None
-        if self.session is not None:
-            self.connection.attempt(self.session.closed)
+        self.end_session()
         self.guard.release(self.connection)
-        # Both hold this protocol, which makes cycles, too.
-        self.session = None
+        # Holds this protocol, which makes a cycle, too.
         del self.connection
+
+    def end_session(self) -> None:
+        """Tell the session, once, that nobody is there any more."""
+        session, self.session = self.session, None
+        if session is not None:
+            self.connection.attempt(session.closed)
 
     def dataReceived(self, data: bytes) -> None:
         if self.state == self.STATE_CONNECTING and self._header_is_too_long(data):
