@@ -118,7 +118,7 @@ class Session(Protocol):
         """Take one message: a WebSocket message's payload, UTF-8 unless `binary`."""
 
     def closed(self) -> None:
-        """Leave everything: the connection is gone. The last call."""
+        """Leave everything: the connection is lost, or was closed. The last call."""
 
 
 class LineSession(Session, Protocol):

@@ -57,6 +57,14 @@ class DoorTests(SynchronousTestCase):
         control.received(b"[killuser] 2", True)
         self.assertEqual(split_numbered(backend.take()), [b"[error] Unknown User: 2"])
 
+    def test_a_unix_socket_is_the_servers_own_unless_it_is_said_otherwise(self) -> None:
+        for address, expected in (
+            ("unix:/run/x", "unix:/run/x:mode=600"),
+            ("unix:/run/x:mode=660", "unix:/run/x:mode=660"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+        ):
+            self.assertEqual(open_doors(private=address)[0].address, expected)
+
     def test_before_the_opening_little_is_taken(self) -> None:
         private, public = open_doors()
         self.assertEqual(private.opening_bytes, 16 * 1024)

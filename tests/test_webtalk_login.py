@@ -253,6 +253,17 @@ class ExpiryTests(SynchronousTestCase):
         browser = self.webtalk.login(late)
         self.assertEqual(browser.connection.closed_for, WRONG_LOGIN)
 
+    def test_very_many_go_some_at_a_time_and_none_can_log_in(self) -> None:
+        users = self.webtalk.new_users(250)
+        self.webtalk.clock.advance(60)
+        there = []
+        for _ in range(4):
+            browser = self.webtalk.login(users[-1])
+            self.assertEqual(browser.connection.closed_for, WRONG_LOGIN)
+            answers = self.webtalk.say(*[b"[whisper] %d!x" % user for user in users])
+            there.append(answers.count(b"[ok] message sent"))
+        self.assertEqual(there, [150, 50, 0, 0])
+
     def test_a_wrong_login_does_not_count(self) -> None:
         (user,) = self.webtalk.new_users(1)
         self.webtalk.clock.advance(59)

@@ -111,9 +111,13 @@ class Channel:
         """True when nobody is subscribed or present."""
         return not self._groups and not self.presence
 
-    def append(self, publication: Publication) -> None:
-        """Put the next publication, numbered ``last + 1``, in the log."""
-        self._log.append(publication)
+    def append(self, publication: Publication) -> int:
+        """Put the next publication, numbered ``last + 1``, in the log.
+
+        Returns:
+            What it takes in memory, about: what `begun_bytes` grows by in time.
+        """
+        return self._log.append(publication)
 
     def subscribe(
         self, connection: Connection, encoding: Encoding, echo: bool

@@ -70,9 +70,7 @@ class Delivery(Generic[P]):
             only_due: Pass over those who are not due (any more).
         """
         chunk, start = self.chunk, self._written
-        connections = self._connections
-        if count < len(connections):
-            connections = connections[start : start + count]
+        connections = self._connections[start : start + count]
         self._written = start + len(connections)
         if not only_due:
             for connection in connections:

@@ -15,7 +15,6 @@ from chatmux.broker.channel import (
     ChannelSubscription,
     ErrorHook,
 )
-from chatmux.broker.log import weight
 from chatmux.interfaces import Clock, Connection, Encoding, Subscription
 from chatmux.model import Member, Publication
 
@@ -114,8 +113,7 @@ class LocalBroker:
         publication = Publication(
             target.name, target.last + 1, name, text, origin, source, self._now(), ext
         )
-        target.append(publication)
-        self._waiting_bytes += weight(publication)
+        self._waiting_bytes += target.append(publication)
         stretch = target.stretch
         if stretch is None or stretch.fence != self._fence:
             stretch = target.stretch = Stretch(target, self._fence)

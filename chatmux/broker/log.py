@@ -31,11 +31,17 @@ class Log:
         """The number of the last publication that is no longer here."""
         return self.last - len(self._entries)
 
-    def append(self, publication: Publication) -> None:
-        """Put the next publication, numbered ``last + 1``, at the end."""
+    def append(self, publication: Publication) -> int:
+        """Put the next publication, numbered ``last + 1``, at the end.
+
+        Returns:
+            What it takes in memory, about.
+        """
+        taken = weight(publication)
         self._entries.append(publication)
         self.last += 1
-        self._bytes += weight(publication)
+        self._bytes += taken
+        return taken
 
     def batch(self, after: int, end: int) -> list[Publication]:
         """Return the publications after number `after` up to `end`, or fewer, not 0."""

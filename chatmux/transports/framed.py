@@ -23,10 +23,10 @@ from chatmux.transports.guard import Guard
 from chatmux.transports.receiver import Decimal5StringReceiver
 from chatmux.transports.stream import StreamConnection, StreamProtocol
 
-_FRAMES_A_TURN = 1000
-"""Of one peer; at 5 µs for each, others wait 5 ms."""
 _TURN_SECONDS = 0.002
-"""For one peer: some commands cost more than others."""
+"""For one peer. A time, since some commands cost a thousand times more than others."""
+_FRAMES_A_TURN = 1000
+"""Of one peer, at most, should the clock be set back meanwhile."""
 _CORKED_BYTES = 64 * 1024
 """Of answers that are written together. More would not be fewer system calls, and it
 is seen only when it is written whether the peer takes it."""

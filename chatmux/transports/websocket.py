@@ -49,7 +49,8 @@ class WebSocketConnection(SocketConnection):
             return
         self.why = why
         self.shut()
-        # Not when the peer has done its part: what is said to it meanwhile is lost.
+        # Now, and not when the peer has done its part, which it may never do: until its
+        # session has ended others think that it hears what they say.
         self._guard.clock.callLater(0, self.protocol.end_session)
         if self.protocol.state == WebSocketProtocol.STATE_OPEN:
             reason = why.reason.encode()[:123].decode(errors="ignore")

@@ -137,7 +137,7 @@ class Hub:
     def new_channel(self) -> int:
         """Make a channel without members; return its id."""
         channel_id = next(self._channel_ids)
-        self._channels[channel_id] = Channel(channel_id, f"{NAME}/{channel_id}")
+        self._channels[channel_id] = Channel(f"{NAME}/{channel_id}")
         return channel_id
 
     def kill_channel(self, channel_id: int) -> None:
@@ -192,6 +192,8 @@ class Hub:
         self._kill_the_expired()
         user = self._users.get(user_id)
         if user is None or not hmac.compare_digest(salt, user.salt):
+            return None
+        if self._never_seen.is_due(user) or self._gone.is_due(user):
             return None
         # All that was said goes to where the user was, all else to the new connection.
         self._broker.flush()

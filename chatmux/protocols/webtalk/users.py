@@ -50,10 +50,9 @@ class User:
 class Channel:
     """Some users who hear the same shouts."""
 
-    __slots__ = ("absent", "attendant", "id", "members", "name", "shelf")
+    __slots__ = ("absent", "attendant", "members", "name", "shelf")
 
-    def __init__(self, id: int, name: str) -> None:
-        self.id = id
+    def __init__(self, name: str) -> None:
         self.name = name
         """The broker's."""
         self.members: dict[User, Place] = {}
@@ -86,11 +85,15 @@ class Expiry:
         """End a user's time, if it runs."""
         self._due.pop(user, None)
 
+    def is_due(self, user: User) -> bool:
+        """Say whether a user's time is over."""
+        return user in self._due and self._due[user] <= self._now()
+
     def take_due(self) -> Iterator[User]:
         """Yield those whose time is over, who are forgotten by then."""
         while self._due:
-            user, due = next(iter(self._due.items()))
-            if due > self._now():
+            user = next(iter(self._due))
+            if not self.is_due(user):
                 return
             del self._due[user]
             yield user
