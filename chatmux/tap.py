@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
 from twisted.python import usage
 from twisted.python.failure import Failure
 
@@ -101,9 +102,17 @@ class Process(MultiService):
 
     def startService(self) -> None:
         _raise_descriptor_limit()
-        # The reactor sets handlers of its own as it starts.
+        # Once more when it runs: the reactor sets handlers of its own as it starts.
+        self._handle_signals()
         self._reactor.callWhenRunning(self._handle_signals)
         super().startService()  # type: ignore[no-untyped-call]
+
+    def stopService(self) -> Deferred[Any]:
+        # A stop in order is status 0, also where the reactor's own handler has taken
+        # the signal, as in the moment between its start and ours.
+        self._reactor._exitSignal = None
+        stopped: Deferred[Any] = super().stopService()  # type: ignore[no-untyped-call]
+        return stopped
 
     def _handle_signals(self) -> None:
         # Twisted's end the process by the signal, after stopping in order: exit status

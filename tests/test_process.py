@@ -237,6 +237,14 @@ class StoppingTests(ProcessTestCase):
             received += data
         return received
 
+    def test_sigterm_at_the_very_start_exits_0(self) -> None:
+        for _ in range(5):
+            server = self.start({"machat": {"tcp": "127.0.0.1:0", "ws": None}})
+            for _ in waiting():
+                if "listening on" in server.log:
+                    break
+            self.assertEqual(server.stop(), 0, server.log)
+
     def test_sigterm_drains_and_exits_0(self) -> None:
         server = self.start()
         multichat, tcp = server.ports("multichat.host", "machat.tcp")
