@@ -8,7 +8,7 @@ a listener for each with the transport of its kind. Values only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chatmux.interfaces import Connection, FramedSession, LineSession, Session
@@ -91,4 +91,69 @@ class WebSocketDoor:
     secrets: tuple[str, ...] = ()
 
 
-Door = LineDoor | FramedDoor | WebSocketDoor
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An HTTP request, all of it."""
+
+    method: str
+    path: str
+    """As it was sent, percent-encoding and all, without the query."""
+    query: str
+    """Without the question mark."""
+    headers: Mapping[str, str]
+    """Names in lower case; of a repeated one the values with ``, `` between."""
+    body: bytes
+    host: str
+    """The peer's address, without the port; ``local`` on a Unix socket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer, without the headers Date, Content-Length and Connection."""
+
+    status: int
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """Leave to go on as a WebSocket."""
+
+    new_session: Callable[[Connection], Session]
+    subprotocol: str | None = None
+    """To be confirmed, one of those that the request offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPDoor:
+    """HTTP, and WebSockets on some of its paths."""
+
+    protocol: str
+    key: str
+    address: str
+    respond: Callable[[Request], Awaitable[Answer]]
+    """Answer a request that asks for no WebSocket, or for one wrongly."""
+    upgrade: Callable[[Request], Upgrade | Answer]
+    """Decide on a handshake for a WebSocket, or refuse it."""
+    too_large: Answer
+    """The answer to a body longer than `body_bytes`."""
+    failed: Answer
+    """The answer where `respond` or `upgrade` raises."""
+    origins: tuple[str, ...] = ("*",)
+    """Origins welcome at WebSockets besides the own host and none; ``*`` for any."""
+    refuse: Callable[[int, str], Answer] = lambda status, reason: Answer(status)
+    """Make the answer to what is refused before it comes to `respond` or `upgrade`.
+
+    That is a request that is none (400), late (408) or has too long a header (431), and
+    a handshake of an unwelcome origin (403) or one without a proper key (400).
+    """
+    body_bytes: int = 64 * 1024
+    message_bytes: int = 64 * 1024
+    """Longest WebSocket message."""
+    tls: TLSFiles | None = None
+    tls_key: str = ""
+    secrets: tuple[str, ...] = ()
+
+
+Door = LineDoor | FramedDoor | WebSocketDoor | HTTPDoor

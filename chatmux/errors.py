@@ -38,6 +38,22 @@ class TextError(ChatmuxError):
     """Bytes from a peer are not the JSON text that they should be."""
 
 
+class TitleTakenError(ChatmuxError):
+    """There is a room with the title, or one that reads like it."""
+
+
+class IdTakenError(ChatmuxError):
+    """There is a room with the id, or there was one."""
+
+
+class StoreError(ChatmuxError):
+    """The store cannot be read or written now; what was asked for may not be done."""
+
+
+class BusyError(ChatmuxError):
+    """Too much of the kind waits already; nothing was begun."""
+
+
 class NameTakenError(ChatmuxError):
     """Somebody on the channel already holds the name, or one that reads like it."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from chatmux.model import Close, Member, Publication
+from chatmux.model import Close, Member, Publication, Room
 
 Encoding: TypeAlias = Callable[[Publication], Sequence[bytes]]
 """Make the messages by which one wire form tells of a publication.
@@ -252,3 +252,56 @@ class Broker(Protocol):
 
     def members(self, channel: str) -> Sequence[Member]:
         """List who is present, in the order of their coming."""
+
+
+class Store(Protocol):
+    """What outlives the process. Everything waits off the reactor's thread.
+
+    What a call has done is on disk when it returns. Any may raise `StoreError`, after
+    which it is not known whether it was done.
+    """
+
+    async def rooms(self) -> Sequence[Room]:
+        """Return all rooms, in the order of their ids."""
+
+    async def add_room(self, room: Room) -> Room:
+        """Keep a new room; return it with its id.
+
+        Args:
+            room: With the id 0, to be given the next one, or one that it shall have.
+
+        Raises:
+            TitleTakenError: The title's `chatmux.text.fold` is another room's.
+            IdTakenError: The id that it shall have is or was another room's.
+        """
+
+    async def replace_room(self, room: Room) -> None:
+        """Keep a room in the place of the one with its id, which has to be there.
+
+        Raises:
+            TitleTakenError: As `add_room`.
+            KeyError: There is none.
+        """
+
+    async def remove_room(self, room_id: int) -> None:
+        """Forget a room, if there is one, but never give its id again."""
+
+    async def secret(self, name: str, make: Callable[[], bytes]) -> bytes:
+        """Return the secret kept under a name; what `make` returns if there is none.
+
+        Nodes that share a store get the same one, whoever comes first.
+        """
+
+
+class Passwords(Protocol):
+    """Hashes passwords, off the reactor's thread."""
+
+    async def hash(self, password: str) -> str:
+        """Return a hash, salted. Raises `BusyError`."""
+
+    async def verify(self, hash: str | None, password: str) -> bool:
+        """Say whether a password is the one that was hashed.
+
+        Costs the same for every hash; None stands for one that nobody knows. Raises
+        `BusyError`.
+        """

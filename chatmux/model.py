@@ -49,6 +49,25 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What outlives the process of a chat room."""
+
+    id: int
+    """Above 0, and never given to another room."""
+    title: str
+    description: str
+    visibility: str
+    """``public``, ``private`` or ``hidden``."""
+    password: str
+    """A hash of it, empty for none. Never shown to anybody."""
+    generation: int
+    """How often the password was set; tokens of an older one are void."""
+    created: int
+    """Microseconds since the epoch, as `updated`."""
+    updated: int
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """Why a connection ends: a WebSocket close code (RFC 6455, section 7.4) and words.
 

@@ -78,7 +78,9 @@ class Limits(Settings, frozen=True, kw_only=True):
 
     Attributes:
         opening_seconds: From the accepting of a connection until its peer has said
-            who it is; no byte and no ping extends it.
+            who it is; no byte and no ping extends it. Over HTTP, to the last byte of
+            the first request, and from the first byte of each later one to its last.
+        idle_seconds: From an HTTP answer to the next request on the connection.
         message_seconds: From the first byte of a WebSocket message to its last.
         frame_seconds: From the first byte of a frame on webtalk's private port to its
             last.
@@ -86,14 +88,16 @@ class Limits(Settings, frozen=True, kw_only=True):
         pong_seconds: For the answer to a ping.
         stall_seconds: A peer that takes no byte of what waits for it for so long is
             closed as too slow; up to a quarter more may pass.
-        closing_seconds: For the peer's part in the close of a WebSocket.
-        header_bytes: Of a WebSocket handshake.
+        closing_seconds: For the peer's part in the close of a WebSocket, and for what
+            it still sends of an HTTP request that was refused.
+        header_bytes: Of an HTTP request or a WebSocket handshake, first line included.
         fragments: Of one WebSocket message.
         log_bytes: How far, in text, a slow reader may fall behind on a channel before
             it is closed; at least 4 MiB, four of the largest message.
     """
 
     opening_seconds: Seconds = 10
+    idle_seconds: Seconds = 60
     message_seconds: Seconds = 30
     frame_seconds: Seconds = 10
     ping_seconds: Seconds = 25

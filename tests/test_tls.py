@@ -90,6 +90,28 @@ class TLSCaller:
                 self._tls.unwrap()
         self.wire.say(self._outgoing.read())
 
+    def end(self) -> None:
+        """Take part in the end of TLS."""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        self._pass_on()
+
+    def encrypted(self, data: bytes) -> bytes:
+        """Return what `say` would pass on."""
+        if data:
+            self._tls.write(data)
+        return self._outgoing.read()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the server has said that this is its end, as TLS wants it."""
+        try:
+            return self._tls.read(1) == b""
+        except ssl.SSLZeroReturnError:
+            return True
+        except ssl.SSLWantReadError:
+            return False
+
     def hear(self) -> bytes:
         self._pass_on()
         heard = b""

@@ -96,15 +96,26 @@ class Guard:
         self.openings.add(connection)
         return self._new_number()
 
+    def replaced(self, connection: Guarded) -> None:
+        """Forget a connection whose socket another one, admitted already, goes on with.
+
+        It was one that was accepted, and counts as one.
+        """
+        self._forget(connection)
+        self.counts["accepted"] -= 1
+
     def release(self, connection: Guarded) -> None:
         """Forget a connection that is lost, and log how it ended."""
-        self.connections.discard(connection)
-        self.openings.discard(connection)
-        self.stalls.forget(connection)
+        self._forget(connection)
         self._log_end(connection)
         if self._empty is not None and not self.connections:
             self._empty.callback(None)
             self._empty = None
+
+    def _forget(self, connection: Guarded) -> None:
+        self.connections.discard(connection)
+        self.openings.discard(connection)
+        self.stalls.forget(connection)
 
     def _log_end(self, connection: Guarded) -> None:
         why = connection.why

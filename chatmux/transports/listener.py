@@ -19,10 +19,11 @@ from twisted.internet.error import CannotListenError
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatmux.address import host_and_port
-from chatmux.door import Door, FramedDoor, LineDoor, WebSocketDoor
+from chatmux.door import Door, FramedDoor, HTTPDoor, LineDoor, WebSocketDoor
 from chatmux.errors import ConfigError, ListenError
 from chatmux.transports.framed import FramedFactory
 from chatmux.transports.guard import Guard
+from chatmux.transports.http import HTTPFactory
 from chatmux.transports.lines import LineFactory
 from chatmux.transports.tls import tls_context
 from chatmux.transports.websocket_factory import WebSocketFactory
@@ -88,6 +89,8 @@ class Listener:
             factory = LineFactory(self._guard, door)
         elif isinstance(door, FramedDoor):
             factory = FramedFactory(self._guard, door)
+        elif isinstance(door, HTTPDoor):
+            factory = HTTPFactory(self._guard, door)
         else:
             doors = [one for one in self._doors if isinstance(one, WebSocketDoor)]
             factory = WebSocketFactory(self._guard, doors)

@@ -24,6 +24,8 @@ class WebSocketFactory(WebSocketServerFactory):
     """
 
     noisy = False
+    kind: type[WebSocketProtocol] = WebSocketProtocol
+    """What is made."""
 
     def __init__(self, guard: Guard, doors: list[WebSocketDoor]) -> None:
         super().__init__(server="", reactor=guard.clock)  # type: ignore[no-untyped-call]
@@ -52,7 +54,7 @@ class WebSocketFactory(WebSocketServerFactory):
         # What all connections of the factory share stands in their class: nothing of
         # it is copied to each, as Autobahn does it, or pretty-printed for its log.
         self._protocol: type[WebSocketProtocol] = type(
-            "BoundWebSocketProtocol", (WebSocketProtocol,), attributes
+            "BoundWebSocketProtocol", (self.kind,), attributes
         )
 
     def buildProtocol(self, addr: IAddress | None) -> WebSocketProtocol:

@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""What a request may say of a room, and how a room is told. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from chatmux.errors import TextError
+from chatmux.model import Member, Room
+from chatmux.protocols import jsontext
+from chatmux.protocols.globes import faults
+from chatmux.protocols.globes.events import rfc3339
+from chatmux.text import fold
+
+PUBLIC, PRIVATE, HIDDEN = VISIBILITIES = ("public", "private", "hidden")
+TITLE_BYTES = 2, 70
+DESCRIPTION_BYTES = 70
+PASSWORD_BYTES = 8, 1024
+
+
+class Wish(msgspec.Struct):
+    """The body of a POST or PUT, as it was sent."""
+
+    title: str | None = None
+    description: str | None = None
+    visibility: str | None = None
+    password: str | None = None
+
+
+class Login(msgspec.Struct):
+    """The body of a request for a token."""
+
+    name: str | None = None
+    secret: str | None = None
+
+
+_wish = msgspec.json.Decoder(Wish)
+_login = msgspec.json.Decoder(Login)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a room is to be, checked."""
+
+    title: str
+    description: str
+    visibility: str
+    password: str | None
+    """In the clear; None where it is to stay as it is."""
+
+
+def read_wish(body: bytes) -> Wish:
+    """Read a POST or PUT. Raises `FaultError` 103."""
+    try:
+        return jsontext.decode(body, _wish)
+    except TextError:
+        raise faults.no_json() from None
+
+
+def read_login(body: bytes) -> Login:
+    """Read a request for a token; one that is no JSON says nothing."""
+    try:
+        return jsontext.decode(body, _login)
+    except TextError:
+        return Login()
+
+
+def check(wish: Wish, old: Room | None, may_have_password: bool) -> Content:
+    """Return what a room is to be.
+
+    Args:
+        wish: As it was sent.
+        old: What it is now, None for a new one.
+        may_have_password: Whether it may be other than public: not in a bridge.
+
+    Raises:
+        FaultError: 105 with the first field that cannot be as it is, in the original's
+            order.
+    """
+    title = wish.title or ""
+    if not _fits(title, *TITLE_BYTES) or title.strip().isdecimal() or not fold(title):
+        # Digits would be taken for an id.
+        raise faults.content("title")
+    description = wish.description or ""
+    if not _fits(description, 0, DESCRIPTION_BYTES):
+        raise faults.content("description")
+    visibility = (wish.visibility or "").lower()
+    if visibility not in VISIBILITIES:
+        raise faults.content("visibility")
+    password = wish.password or None
+    if visibility == PUBLIC:
+        if password is not None:
+            raise faults.content("visibility")
+        return Content(title, description, visibility, None)
+    if not may_have_password:
+        raise faults.content("visibility")
+    if password is None and old is not None and old.password:
+        return Content(title, description, visibility, None)
+    if password is None or not _fits(password, *PASSWORD_BYTES):
+        raise faults.content("password")
+    return Content(title, description, visibility, password)
+
+
+def show(room: Room, members: Sequence[Member]) -> dict[str, object]:
+    """Return a room as it is told: keys in the original's order, no password."""
+    shown: dict[str, object] = {
+        "title": room.title,
+        "description": room.description,
+        "visibility": room.visibility,
+        "createdAt": rfc3339(room.created / 1e6),
+        "updatedAt": rfc3339(room.updated / 1e6),
+        "id": room.id,
+        "users": [
+            {
+                "username": member.name,
+                "color": member.color,
+                "last_activity": rfc3339(member.active),
+            }
+            for member in members
+        ],
+    }
+    if not room.description:
+        del shown["description"]
+    return shown
+
+
+def _fits(text: str, least: int, most: int) -> bool:
+    if "\0" in text:
+        return False
+    return least <= len(text.encode()) <= most

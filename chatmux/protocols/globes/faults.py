@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""What can be wrong with a request, as the original numbers it. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatmux.door import Answer
+
+JSON = (("Content-Type", "application/json"),)
+PLAIN = (
+    ("Content-Type", "text/plain; charset=utf-8"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+NO_PAGE = Answer(404, b"404 page not found\n", PLAIN)
+NO_METHOD = Answer(405)
+
+
+class FaultError(Exception):
+    """A request cannot be done. Raised to be answered.
+
+    Args:
+        status: Of HTTP.
+        code: The original's own.
+        words: Its words for the code.
+        field: What of the request is at fault; empty for none.
+        headers: Of the answer, besides its type.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: int,
+        words: str,
+        field: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(words)
+        error = {"code": code, "error": words, "field": field}
+        if not field:
+            del error["field"]
+        body = msgspec.json.encode({"status": False, "error": error})
+        self.answer = Answer(status, body, JSON + headers)
+
+
+def not_found(key: str) -> FaultError:
+    """There is no such room; `key` is what was asked for."""
+    return FaultError(404, 101, "Room error: Room not found", key)
+
+
+def duplicate() -> FaultError:
+    """The title is another room's."""
+    return FaultError(400, 102, "Room error: Duplicate room", "title")
+
+
+def no_json() -> FaultError:
+    """The body is not the JSON that it should be."""
+    return FaultError(400, 103, "Room error: Invalid JSON")
+
+
+def content(field: str) -> FaultError:
+    """A field of a room is not as it has to be."""
+    return FaultError(400, 105, "Room error: Invalid content", field)
+
+
+def no_session() -> FaultError:
+    """A WebSocket's address was asked for without a handshake."""
+    fault = FaultError(400, 301, "Could not establish session")
+    body = b"Bad Request\n" + fault.answer.body
+    fault.answer = Answer(400, body, PLAIN)
+    return fault
+
+
+def no_name() -> FaultError:
+    """The password is right, but a name is missing."""
+    return FaultError(400, 303, "Invalid JSON", "name")
+
+
+def unauthorized() -> FaultError:
+    """The password is wrong or missing."""
+    return FaultError(401, 304, "Unauthorized operation", "secret")
+
+
+def too_many_tries(seconds: int) -> FaultError:
+    """There were too many wrong passwords; `seconds` until the next is looked at."""
+    retry = (("Retry-After", str(seconds)),)
+    return FaultError(429, 304, "Unauthorized operation", "secret", retry)
+
+
+def bad_token() -> FaultError:
+    """The token is missing, wrong, another room's or no longer good."""
+    return FaultError(403, 403, "Token error: Invalid token", "token")
+
+
+def busy() -> FaultError:
+    """What is needed to answer cannot be had now."""
+    retry = (("Retry-After", "1"),)
+    return FaultError(503, 104, "Room error: Try again later", "", retry)

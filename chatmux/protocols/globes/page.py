@@ -1,0 +1,52 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""The list of rooms as a page: plain HTML with the rooms in it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+
+from chatmux.door import Answer
+from chatmux.model import Room
+
+_HEADERS = (
+    ("Content-Type", "text/html; charset=utf-8"),
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
+        " form-action 'none'; frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
+_HEAD = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Chat rooms</title>
+<style>
+  :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
+  body { max-width: 44rem; margin: auto; padding: 1rem }
+  li { padding: .5rem 0 }
+  small { opacity: .75 }
+</style>
+<h1>Chat rooms</h1>
+"""
+
+
+def list_of(rooms: Iterable[tuple[Room, int]]) -> Answer:
+    """Make the page of some rooms, each with the number of those who are in it."""
+    items = [_item(room, count) for room, count in rooms]
+    body = f"<ul>{''.join(items)}</ul>" if items else "<p>There is no room yet."
+    return Answer(200, (_HEAD + body + "\n</html>\n").encode(), _HEADERS)
+
+
+def _item(room: Room, count: int) -> str:
+    lock = "" if room.visibility == "public" else f" ({room.visibility})"
+    people = "1 person" if count == 1 else f"{count} people"
+    return (
+        f'<li><a href="/chats/{room.id}">{escape(room.title)}</a>{lock}'
+        f" <small>{people}</small><br>{escape(room.description)}"
+    )

@@ -1,0 +1,115 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""An HTTP connection as the guard knows it, and the ways it ends."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from chatmux.model import INTERNAL_ERROR, NORMAL, TOO_SLOW, Close
+from chatmux.transports.connection import SocketConnection
+from chatmux.transports.deadlines import Deadlines
+from chatmux.transports.guard import Guard
+
+
+class Served(Protocol):
+    """What a connection tells the protocol that reads its requests."""
+
+    transport: object
+
+    @property
+    def answering(self) -> bool:
+        """True from the end of a request until its answer is written."""
+
+    def go_on(self) -> None:
+        """Take the next request, if it is here and may be taken."""
+
+    def too_late(self) -> None:
+        """End: a request was not complete in time."""
+
+
+class Patience:
+    """How long HTTP connections are kept without a request.
+
+    For all connections of a listener: two timers, whatever their number.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        clock, limits = guard.clock, guard.limits
+        self.idle: Deadlines[HTTPConnection] = Deadlines(
+            clock, limits.idle_seconds, _close_idle
+        )
+        """Those that have had their answers and may ask again."""
+        self.lingering: Deadlines[HTTPConnection] = Deadlines(
+            clock, limits.closing_seconds, _cut
+        )
+        """Those that were told that this was all, and still may send."""
+        guard.watches += [self.idle, self.lingering]
+
+    def forget(self, connection: HTTPConnection) -> None:
+        """Take note that the connection is lost, or no longer one of HTTP."""
+        self.idle.discard(connection)
+        self.lingering.discard(connection)
+
+
+class HTTPConnection(SocketConnection):
+    """The connection of an `HTTPProtocol`. What is written to it is no message."""
+
+    __slots__ = ("_patience", "_protocol")
+
+    def __init__(
+        self, guard: Guard, key: str, protocol: Served, patience: Patience
+    ) -> None:
+        self._protocol = protocol
+        self._patience = patience
+        super().__init__(guard, key, protocol.transport, bytes)
+
+    def close(self, why: Close) -> None:
+        """Finish the answer that is being made, then close; without one, at once."""
+        if self.why is not None:
+            return
+        self.why = why
+        if why is TOO_SLOW or why is INTERNAL_ERROR:
+            self.abort()
+        elif not self._protocol.answering:
+            self.end()
+
+    def end(self) -> None:
+        """Close when all is written. What still comes is for nobody."""
+        if self.why is None:
+            self.why = NORMAL
+        self.shut()
+        # Unregistered first, or Twisted would wait for the producer before it closes.
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+        self.watch_the_end()
+
+    def linger(self) -> None:
+        """Write no more, but read, and drop, until the peer has closed.
+
+        For a peer that is in the middle of sending: a socket that is closed with
+        bytes unread resets the connection, and the peer loses the answer. Over TLS,
+        Twisted waits for the peer by itself.
+        """
+        if self._direct is None:
+            self.end()
+            return
+        self.shut()
+        self.transport.unregisterProducer()
+        self.transport.loseWriteConnection()
+        self._patience.lingering.add(self)
+
+    def opening_expired(self) -> None:
+        self._protocol.too_late()
+
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._protocol.go_on()
+
+
+def _close_idle(connection: HTTPConnection) -> None:
+    connection.close(NORMAL)
+
+
+def _cut(connection: HTTPConnection) -> None:
+    connection.abort()
