@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args
@@ -33,6 +33,9 @@ class Top(Settings, frozen=True, kw_only=True):
 
     Attributes:
         bridges: Lists of channels that are one channel.
+        store: Where rooms are kept: ``sqlite:///FILE``, the file's path relative to
+            this one's, or ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``; left
+            out: a file of SQLite in the state directory.
         drain_seconds: At the end, how long what was written may take to leave.
         require_tls: Refuse to start where secrets would travel in the clear.
         log_level: ``debug`` adds a line for each end of a connection and for each
@@ -41,6 +44,7 @@ class Top(Settings, frozen=True, kw_only=True):
     """
 
     bridges: tuple[tuple[str, ...], ...] = ()
+    store: Secret | None = None
     drain_seconds: Seconds = 10
     require_tls: bool = False
     log_level: Literal["info", "debug"] = "info"
@@ -73,13 +77,38 @@ def read(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config:
     if not isinstance(raw, dict):
         raise ConfigError(str(path), "must be a JSON object")
     try:
-        return build(Values(path.parent, environ).resolve(raw), sections)
+        values = Values(path.parent, environ)
+        config = build(values.resolve(raw), sections, values)
+        return replace(config, top=_with_whole_path(config.top, path.parent))
     except RecursionError:
         raise ConfigError(str(path), "is nested too deeply") from None
 
 
-def build(raw: Mapping[str, Any], sections: Sections) -> Config:
+def _with_whole_path(top: Top, directory: Path) -> Top:
+    """Make the path of the store's file one that is not relative."""
+    if top.store is None:
+        return top
+    scheme, found, file = top.store.encode().decode().partition("sqlite:///")
+    if scheme or not found or not file or file.startswith((":", "/")):
+        return top
+    whole = Secret(f"{found}{directory.absolute() / file}")
+    return msgspec.structs.replace(top, store=whole)
+
+
+def with_store(config: Config, store: Secret) -> Config:
+    """Return a configuration with another store."""
+    return replace(config, top=msgspec.structs.replace(config.top, store=store))
+
+
+def build(
+    raw: Mapping[str, Any], sections: Sections, values: Values | None = None
+) -> Config:
     """Make a configuration of a decoded file.
+
+    Args:
+        raw: The file, with what stands elsewhere filled in.
+        sections: The protocols'.
+        values: Where what is left out may stand; None for nowhere.
 
     Raises:
         ConfigError: As `read`.
@@ -93,10 +122,26 @@ def build(raw: Mapping[str, Any], sections: Sections) -> Config:
         elif key.lower() in found:
             raise ConfigError(key, "stands there twice")
         else:
+            if values is not None:
+                value = _filled(value, section, key.lower(), values)
             found[key.lower()] = convert(value, section, key.lower())
     config = Config(convert(top, Top, "", also=tuple(sections)), found)
     _check_bridges(config.top.bridges)
     return config
+
+
+def _filled(raw: object, section: type[Settings], path: str, values: Values) -> object:
+    """Give keys that are left out the values that the environment has for them."""
+    if not isinstance(raw, dict):
+        return raw
+    there = {key.lower() for key in raw}
+    extra = {}
+    for key, name in section.environment.items():
+        if key not in there:
+            value = values.from_environment(name, f"{path}.{key}")
+            if value is not None:
+                extra[key] = value
+    return {**raw, **extra}
 
 
 def convert(raw: object, section: type[S], path: str, also: tuple[str, ...] = ()) -> S:

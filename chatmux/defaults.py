@@ -17,7 +17,9 @@ from twisted.logger import Logger
 
 from chatmux.config import Config, build
 from chatmux.errors import ConfigError
-from chatmux.protocols import machat, multichat, webtalk
+from chatmux.protocols import globes, machat, multichat, webtalk
+from chatmux.settings import Secret
+from chatmux.values import Values
 
 _log = Logger(namespace="chatmux")
 
@@ -37,12 +39,28 @@ def default_config(environ: Mapping[str, str]) -> Config:
     raw = {
         "multichat": {"secret-key": kept_secret(file)},
         "machat": {},
+        "globes": {},
         "webtalk": {},
-        "bridges": [["multichat", "machat/lounge", "webtalk/1"]],
+        "bridges": [["multichat", "machat/lounge", "globes/1", "webtalk/1"]],
     }
     _log.info("no configuration: loopback only; multichat's secret is in {f}", f=file)
-    sections = {module.NAME: module.Section for module in (multichat, machat, webtalk)}
-    return build(raw, sections)
+    modules = (multichat, machat, globes, webtalk)
+    sections = {module.NAME: module.Section for module in modules}
+    return build(raw, sections, Values(Path(), environ))
+
+
+def default_store(environ: Mapping[str, str]) -> Secret:
+    """Return the URL of the store of a server that was told none.
+
+    Raises:
+        ConfigError: There is no directory for it.
+    """
+    directory = state_directory(environ)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError("store", f"{directory}: {error.strerror}") from None
+    return Secret(f"sqlite:///{directory.absolute() / 'chatmux.db'}")
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:

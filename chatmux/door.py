@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from chatmux.interfaces import Connection, FramedSession, LineSession, Session
+from chatmux.model import Room
 from chatmux.settings import TLSFiles
 
 
@@ -132,6 +133,10 @@ class HTTPDoor:
     protocol: str
     key: str
     address: str
+    check: Callable[[Sequence[Room]], None]
+    """Raise `ConfigError` where the rooms in the store cannot be served."""
+    prepare: Callable[[], Awaitable[None]]
+    """Called when the store is open, before the first connection is accepted."""
     respond: Callable[[Request], Awaitable[Answer]]
     """Answer a request that asks for no WebSocket, or for one wrongly."""
     upgrade: Callable[[Request], Upgrade | Answer]
@@ -151,9 +156,15 @@ class HTTPDoor:
     body_bytes: int = 64 * 1024
     message_bytes: int = 64 * 1024
     """Longest WebSocket message."""
+    request_seconds: float | None = None
+    """From the first byte of a request to its last; None for that of the limits."""
     tls: TLSFiles | None = None
     tls_key: str = ""
     secrets: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    """The section's attributes that are secrets which nobody sends."""
+    carries: str = ""
+    """What else comes in here that is nobody's business; empty for nothing."""
 
 
 Door = LineDoor | FramedDoor | WebSocketDoor | HTTPDoor

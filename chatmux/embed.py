@@ -27,6 +27,7 @@ from chatmux.config import Config, Top, convert
 from chatmux.errors import ConfigError
 from chatmux.interfaces import Broker
 from chatmux.node import SECTIONS, Node
+from chatmux.settings import Secret
 
 
 async def serve(
@@ -35,16 +36,18 @@ async def serve(
     broker: Broker | None = None,
     *,
     bridges: tuple[tuple[str, ...], ...] = (),
+    store: str | None = None,
     **settings: object,
 ) -> Node:
     """Serve one protocol, and return the node that does.
 
     Args:
         reactor: Runs it.
-        protocol: ``multichat``, ``machat`` or ``webtalk``.
+        protocol: ``multichat``, ``machat``, ``globes`` or ``webtalk``.
         broker: The ``broker`` attribute of another node, to share its conversations;
             left out, a new one is made.
         bridges: For a new broker: lists of channels that are one.
+        store: Where globes keeps its rooms: a URL as in the configuration.
         settings: Keys of the protocol's section (docs/configuration.md), with
             underscores. Keys left out have their defaults.
 
@@ -53,7 +56,7 @@ async def serve(
         sharing, ``await node.stopService()`` drains and ends it.
 
     Raises:
-        ConfigError: No such protocol or setting.
+        ConfigError: No such protocol or setting, or the store cannot be used.
         ListenError: The address cannot be had.
     """
     section = SECTIONS.get(protocol)
@@ -61,8 +64,15 @@ async def serve(
         raise ConfigError(protocol, "there is no such protocol")
     keys = {f.name: f.encode_name for f in msgspec.structs.fields(section)}
     raw = {keys.get(name, name): value for name, value in settings.items()}
-    config = Config(Top(bridges=bridges), {protocol: convert(raw, section, protocol)})
+    kept = None if store is None else Secret(store)
+    top = Top(bridges=bridges, store=kept)
+    config = Config(top, {protocol: convert(raw, section, protocol)})
     node = Node(config, reactor, broker)
     await node.listen()
     node.startService()
+    try:
+        await node.opened
+    except BaseException:
+        await node.stopService()
+        raise
     return node

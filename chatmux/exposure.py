@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from chatmux.address import is_local
-from chatmux.door import Door
+from chatmux.door import Door, HTTPDoor
 from chatmux.errors import ConfigError
 from chatmux.settings import Secret, Settings
 
@@ -27,10 +27,10 @@ EXAMPLE_SECRETS = frozenset(
 """What stands in examples, ours and the originals'."""
 
 
-def exposed_keys(
+def exposures(
     name: str, section: Settings, doors: Iterable[Door], require_tls: bool
 ) -> list[str]:
-    """List the secrets of a protocol that travel in the clear, by their keys' paths.
+    """Say which secrets of a protocol travel in the clear, by their keys' paths.
 
     Args:
         name: The protocol's section.
@@ -47,9 +47,14 @@ def exposed_keys(
     for field in msgspec.structs.fields(type(section)):
         value = getattr(section, field.name)
         public = [door for door in reachable if field.name in door.secrets]
+        public += [door for door in reachable if field.name in _keys_of(door)]
         if not isinstance(value, Secret) or not public:
             continue
-        in_the_clear = [door.key for door in public if not _is_encrypted(door)]
+        in_the_clear = [
+            door.key
+            for door in public
+            if field.name in door.secrets and not _is_encrypted(door)
+        ]
         path = f"{name}.{field.encode_name}"
         if value in EXAMPLE_SECRETS:
             raise ConfigError(
@@ -63,7 +68,28 @@ def exposed_keys(
                     in_the_clear[0], f"without TLS {path} travels in the clear"
                 )
             exposed.append(path)
-    return exposed
+    return [_warning(path) for path in exposed] + [
+        _of_others(door, require_tls) for door in reachable if _carries_in_clear(door)
+    ]
+
+
+def _warning(what: str) -> str:
+    return f"{what} travels in the clear: others can reach it without TLS"
+
+
+def _of_others(door: Door, require_tls: bool) -> str:
+    assert isinstance(door, HTTPDoor)
+    if require_tls:
+        raise ConfigError(door.key, f"without TLS {door.carries} travel in the clear")
+    return f"{door.key}: {door.carries} travel in the clear: it is without TLS"
+
+
+def _carries_in_clear(door: Door) -> bool:
+    return isinstance(door, HTTPDoor) and bool(door.carries) and not _is_encrypted(door)
+
+
+def _keys_of(door: Door) -> tuple[str, ...]:
+    return door.keys if isinstance(door, HTTPDoor) else ()
 
 
 def _is_encrypted(door: Door) -> bool:

@@ -9,9 +9,11 @@ calls are synchronous and made on the reactor's thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from chatmux.model import Close, Member, Publication, Room
+from chatmux.model import Close, Member, Present, Publication, Room
 
 Encoding: TypeAlias = Callable[[Publication], Sequence[bytes]]
 """Make the messages by which one wire form tells of a publication.
@@ -224,6 +226,7 @@ class Broker(Protocol):
         encoding: Encoding,
         *,
         echo: bool = True,
+        presence: bool = False,
     ) -> Subscription:
         """Carry what is published from now on to `connection`.
 
@@ -232,6 +235,9 @@ class Broker(Protocol):
             connection: Not paused by more than what it was sent before.
             encoding: Makes the messages of this connection's wire form.
             echo: Whether the connection hears its own messages.
+            presence: Whether it wants to know who comes and goes. While somebody on
+                the channel does, that is published, and all encodings see it: those
+                that have no word for it make no message.
         """
 
     def unsubscribe(self, subscription: Subscription, *, rest: bool = True) -> None:
@@ -241,17 +247,24 @@ class Broker(Protocol):
         """
 
     def join(self, channel: str, member: Member) -> None:
-        """Make `member` present on a channel.
+        """Make a connection present on a channel; nothing where it is already.
+
+        Whoever has several connections by a name that may be shared is one member, who
+        comes with the first and goes with the last.
 
         Raises:
-            NameTakenError: Somebody there holds a name with the same fold.
+            NameTakenError: It is to own its name, and somebody there owns one with the
+                same fold.
         """
 
     def leave(self, channel: str, source: int) -> None:
         """End the presence of the connection `source`; nothing where it has none."""
 
-    def members(self, channel: str) -> Sequence[Member]:
+    def members(self, channel: str) -> Sequence[Present]:
         """List who is present, in the order of their coming."""
+
+    def is_bridged(self, channel: str) -> bool:
+        """Say whether a bridge lists a channel by this name."""
 
 
 class Store(Protocol):
@@ -271,7 +284,8 @@ class Store(Protocol):
             room: With the id 0, to be given the next one, or one that it shall have.
 
         Raises:
-            TitleTakenError: The title's `chatmux.text.fold` is another room's.
+            TitleTakenError: The title's `chatmux.text.fold` is another room's, and
+                neither is concealed.
             IdTakenError: The id that it shall have is or was another room's.
         """
 
@@ -305,3 +319,20 @@ class Passwords(Protocol):
         Costs the same for every hash; None stands for one that nobody knows. Raises
         `BusyError`.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the node has for its protocols."""
+
+    broker: Broker
+    clock: Clock
+    """Does not jump."""
+    now: Callable[[], float]
+    """The time of day: seconds since the epoch."""
+    store: Store | None
+    """None where none is configured. Open from before the first connection is accepted
+    until after the last has ended."""
+    passwords: Passwords
+    new_lock: Callable[[], AbstractAsyncContextManager[object]]
+    """Make a lock that is held by one coroutine at a time, in the order of asking."""

@@ -35,17 +35,37 @@ class Publication(NamedTuple):
     time: float
     """Seconds since the epoch."""
     ext: Mapping[str, str] | None = None
-    """What only some protocols know. ``shown``: the sender's name for protocols whose
-    members own their names, where it must differ from ``name``."""
+    """What only some protocols know.
+
+    ``shown``: the sender's name for protocols whose members own their names, where it
+    must differ from ``name``. ``event``: ``join`` or ``leave``, where the sender has
+    not said something but came or went, and ``text`` is empty. ``color``: as the sender
+    wants to be shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Somebody who is present on a channel under a name of their own."""
+    """A connection that is to be present on a channel."""
 
     name: str
     origin: str
     source: int
+    owns_name: bool = True
+    """Whether nobody else may be here by this name; else several may share it."""
+    color: str = ""
+
+
+class Present(NamedTuple):
+    """Somebody who is on a channel now, on however many connections."""
+
+    name: str
+    """As protocols show it whose members own their names."""
+    origin: str
+    color: str
+    since: float
+    """Seconds since the epoch, as `active`."""
+    active: float
+    """When they said something last, or came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +82,8 @@ class Room:
     """A hash of it, empty for none. Never shown to anybody."""
     generation: int
     """How often the password was set; tokens of an older one are void."""
+    concealed: bool
+    """Whether nobody may find out that it is there; others may have its title, too."""
     created: int
     """Microseconds since the epoch, as `updated`."""
     updated: int

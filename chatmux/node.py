@@ -9,23 +9,34 @@ first, every peer is told in its own protocol, what was written leaves within
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, cast
 
+from msgspec import structs
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import (
+    Deferred,
+    DeferredLock,
+    FirstError,
+    gatherResults,
+    succeed,
+)
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatmux.broker.local import LocalBroker
 from chatmux.config import Config, Sections
-from chatmux.door import Door, WebSocketDoor
+from chatmux.door import Door, HTTPDoor, WebSocketDoor
 from chatmux.errors import ConfigError
-from chatmux.exposure import exposed_keys
-from chatmux.interfaces import Broker, Clock
+from chatmux.exposure import exposures
+from chatmux.interfaces import Broker, Services
 from chatmux.model import GOING_AWAY
-from chatmux.protocols import machat, multichat, webtalk
+from chatmux.passwords import Argon2Passwords
+from chatmux.protocols import globes, machat, multichat, webtalk
 from chatmux.settings import Settings
+from chatmux.store.sql import SQLStore
 from chatmux.transports.guard import Guard
 from chatmux.transports.listener import Listener
 
@@ -39,14 +50,14 @@ class ProtocolModule(Protocol):
     @property
     def Section(self) -> type[Settings]: ...
 
-    def doors(self, section: Any, broker: Broker, clock: Clock, /) -> Iterable[Door]:
+    def doors(self, section: Any, services: Services, /) -> Iterable[Door]:
         """List the places where peers come in, as its section has them."""
 
     def bridge_fault(self, names: Sequence[str], /) -> str | None:
         """Say why these channels of the protocol cannot be in one bridge, or None."""
 
 
-PROTOCOLS: tuple[ProtocolModule, ...] = (multichat, machat, webtalk)
+PROTOCOLS: tuple[ProtocolModule, ...] = (multichat, machat, globes, webtalk)
 SECTIONS: Sections = {module.NAME: module.Section for module in PROTOCOLS}
 
 
@@ -86,24 +97,38 @@ class Node(Service):
             new_number=broker.new_number,
             debug=top.log_level == "debug",
         )
+        self._passwords = Argon2Passwords(reactor)
+        url = top.store
+        self._store = None if url is None else SQLStore(url.encode().decode(), reactor)
+        services = Services(
+            broker,
+            reactor,
+            time.time,
+            self._store,
+            self._passwords,
+            cast("Callable[[], AbstractAsyncContextManager[object]]", DeferredLock),
+        )
         doors: list[Door] = []
         self._warnings: list[str] = []
         for module in PROTOCOLS:
             section = config.sections.get(module.NAME)
             if section is None:
                 continue
-            own = list(module.doors(section, broker, reactor))
+            own = list(module.doors(section, services))
             doors += own
-            self._warnings += [
-                f"{path} travels in the clear: others can reach it without TLS"
-                for path in exposed_keys(module.NAME, section, own, top.require_tls)
-            ]
+            self._warnings += exposures(module.NAME, section, own, top.require_tls)
+            self._warnings += _without_effect(module.NAME, section)
         if not doors:
             raise ConfigError("", "no protocol is configured")
         _check_bridges(top.bridges)
         self.listeners = [
             Listener(reactor, self.guard, group) for group in _by_address(doors)
         ]
+        self._stored = [door for door in doors if isinstance(door, HTTPDoor)]
+        """Those that need the store."""
+        self.opened: Deferred[None] = succeed(None)
+        """Fires when connections are accepted; errbacks with `ConfigError` or
+        `StoreError` where the store cannot be used."""
 
     @property
     def addresses(self) -> dict[str, tuple[str, int]]:
@@ -111,8 +136,21 @@ class Node(Service):
         found = {one.key: one.host_and_port for one in self.listeners}
         return {key: where for key, where in found.items() if where is not None}
 
+    def prepare(self) -> None:
+        """Look into the store, before the start. Blocks.
+
+        Raises:
+            ConfigError: It cannot be used, or what is in it cannot be served.
+        """
+        if self._stored and self._store is not None:
+            rooms = self._store.prepare()
+            for door in self._stored:
+                door.check(rooms)
+
     def listen(self) -> Deferred[None]:
         """Bind all addresses, before the start and the dropping of privileges.
+
+        Who comes before the store is open waits.
 
         Errbacks with `ListenError` for the first that cannot be bound; those that
         were bound are released in a later reactor turn.
@@ -120,7 +158,12 @@ class Node(Service):
         binding = gatherResults(
             [listener.listen() for listener in self.listeners], consumeErrors=True
         )
-        return binding.addCallbacks(lambda _: None, self._release)
+        return binding.addCallbacks(self._hold, self._release)
+
+    def _hold(self, bound: object) -> None:
+        if self._stored:
+            for listener in self.listeners:
+                listener.hold()
 
     def _release(self, failure: Failure) -> Failure:
         for listener in self.listeners:
@@ -132,7 +175,15 @@ class Node(Service):
         super().startService()  # type: ignore[no-untyped-call]
         for warning in self._warnings:
             self.guard.log.warn("{warning}", warning=warning)
+        self.opened = Deferred.fromCoroutine(self._open())
+
+    async def _open(self) -> None:
+        if self._stored and self._store is not None:
+            await self._store.open()
+            for door in self._stored:
+                await door.prepare()
         for listener in self.listeners:
+            listener.go_on()
             self.guard.log.info("listening on {listener}", listener=str(listener))
 
     def stopService(self) -> Deferred[None]:
@@ -141,6 +192,8 @@ class Node(Service):
         return Deferred.fromCoroutine(self._drain())
 
     async def _drain(self) -> None:
+        # Whether that has failed was for others to see.
+        await self.opened.addErrback(lambda failure: None)
         await gatherResults([listener.stop() for listener in self.listeners])
         connections = list(self.guard.connections)
         self.guard.log.info("stopping, {count} connections", count=len(connections))
@@ -154,6 +207,10 @@ class Node(Service):
         if cut.active():
             cut.cancel()
         self.guard.stop()
+        # What nobody waits for any more is still done, and not told.
+        await self._passwords.close()
+        if self._store is not None:
+            await self._store.close()
         self.guard.log.info("stopped")
 
     def _cut(self) -> None:
@@ -192,6 +249,16 @@ def _check_neighbours(door: Door, other: Door) -> None:
         raise ConfigError(
             door.key, f"has the address of {other.key}, but not the same certificate"
         )
+
+
+def _without_effect(name: str, section: Settings) -> list[str]:
+    """Say which keys of the original's are taken and mean nothing."""
+    fields = {field.encode_name: field.name for field in structs.fields(section)}
+    return [
+        f"{name}.{key} has no effect"
+        for key in section.without_effect
+        if getattr(section, fields[key]) is not None
+    ]
 
 
 def _check_bridges(bridges: tuple[tuple[str, ...], ...]) -> None:

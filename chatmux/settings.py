@@ -8,7 +8,8 @@ A protocol declares its section as a `Settings` with annotated fields and defaul
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -24,6 +25,12 @@ class Settings(
     forbid_unknown_fields=True,
 ):
     """Base of all sections."""
+
+    environment: ClassVar[Mapping[str, str]] = {}
+    """Variables of the environment, or of ``.env``, that are the values of keys which
+    are left out; by the keys."""
+    without_effect: ClassVar[tuple[str, ...]] = ()
+    """Keys of the originals that are taken, and mean nothing here."""
 
 
 class Secret:

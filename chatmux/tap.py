@@ -23,8 +23,8 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 from chatmux import __version__
-from chatmux.config import Config, read
-from chatmux.defaults import default_config
+from chatmux.config import Config, read, with_store
+from chatmux.defaults import default_config, default_store
 from chatmux.errors import ConfigError, ListenError
 from chatmux.node import SECTIONS, Node
 
@@ -34,7 +34,9 @@ EX_CONFIG = 78
 class Options(usage.Options):
     """The command line behind ``twistd chatmux``."""
 
-    longdesc = "Serve multichat, MaChat and webtalk from one process, bridged at will."
+    longdesc = (
+        "Serve multichat, MaChat, Globes and webtalk from one process, bridged at will."
+    )
     optParameters = [
         ["config", "c", None, "The configuration (JSON). Without: loopback defaults."],
     ]
@@ -56,6 +58,8 @@ class Options(usage.Options):
                 self.config = default_config(os.environ)
             else:
                 self.config = read(Path(path), SECTIONS, os.environ)
+            if self.config.top.store is None and "globes" in self.config.sections:
+                self.config = with_store(self.config, default_store(os.environ))
             if self["check"]:
                 # Doors, bridges and secrets are looked at; no port is opened.
                 Node(self.config, _reactor())
@@ -75,6 +79,7 @@ def makeService(options: Options) -> Process:
     reactor = _reactor()
     try:
         node = Node(options.config, reactor)
+        node.prepare()
     except ConfigError as error:
         _refuse(error)
     binding = node.listen()
@@ -106,6 +111,15 @@ class Process(MultiService):
         self._handle_signals()
         self._reactor.callWhenRunning(self._handle_signals)
         super().startService()  # type: ignore[no-untyped-call]
+        self.node.opened.addErrback(self._give_up)
+
+    def _give_up(self, failure: Failure) -> None:
+        """End: the store could be used a moment ago, and now it cannot."""
+        self.node.guard.log.failure("chatmux cannot start", failure=failure)
+        print(f"chatmux: {failure.value}", file=sys.stderr, flush=True)
+        reactor = self._reactor
+        reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
+        reactor.callWhenRunning(reactor.stop)
 
     def stopService(self) -> Deferred[Any]:
         # A stop in order is status 0, also where the reactor's own handler has taken

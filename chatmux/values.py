@@ -41,7 +41,7 @@ class Values:
     def _resolved(self, value: object, path: str) -> object:
         match value:
             case {"env": str(name), **others} if not others:
-                return self._from_environment(name, path)
+                return self._known(name, path)
             case {"file": str(name), **others} if not others:
                 return self._from_file(name, path)
             case dict():
@@ -50,12 +50,21 @@ class Values:
                 return [self._resolved(v, f"{path}[{i}]") for i, v in enumerate(value)]
         return value
 
-    def _from_environment(self, name: str, path: str) -> str:
+    def from_environment(self, name: str, path: str) -> str | None:
+        """Return the value of an environment variable, None where there is none.
+
+        Raises:
+            ConfigError: The file ``.env`` cannot be read; begins with `path`.
+        """
         found = self._environ.get(name)
         if found is None:
             if self._dotenv is None:
                 self._dotenv = self._read_dotenv(path)
             found = self._dotenv.get(name)
+        return found
+
+    def _known(self, name: str, path: str) -> str:
+        found = self.from_environment(name, path)
         if found is None:
             raise ConfigError(path, f"there is no environment variable {name}")
         return found

@@ -5,14 +5,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from itertools import count
+from typing import cast
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.task import Clock
 
-from chatmux.interfaces import Framing, Subscription
+from chatmux.broker.local import LocalBroker
+from chatmux.interfaces import Broker, Framing, Services, Subscription
 from chatmux.model import Close
 
 _numbers = count(1)
+
+
+class NoPasswords:
+    """For protocols that have none."""
+
+    async def hash(self, password: str) -> str:
+        raise NotImplementedError
+
+    async def verify(self, hash: str | None, password: str) -> bool:
+        raise NotImplementedError
+
+
+def services(broker: Broker | None = None, clock: Clock | None = None) -> Services:
+    """Return what a node has for protocols that keep nothing and have no passwords."""
+    clock = clock or Clock()
+    return Services(
+        LocalBroker(clock) if broker is None else broker,
+        clock,
+        clock.seconds,
+        None,
+        NoPasswords(),
+        cast("Callable[[], AbstractAsyncContextManager[object]]", DeferredLock),
+    )
 
 
 def bare(message: bytes) -> bytes:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -12,6 +12,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.door import Answer, HTTPDoor, Request, Upgrade
+from chatmux.model import Room
 from chatmux.settings import Limits
 from chatmux.transports.guard import Guard
 from chatmux.transports.http import HTTPFactory
@@ -86,6 +87,10 @@ class Server:
         self.handshakes: list[Request] = []
         self.sessions = Sessions()
 
+    def check(self, rooms: Sequence[Room]) -> None: ...
+
+    async def prepare(self) -> None: ...
+
     async def respond(self, request: Request) -> Answer:
         self.requests.append(request)
         step = self.steps.get(request.path)
@@ -103,6 +108,8 @@ class Server:
             "protocol": "test",
             "key": "test.http",
             "address": "127.0.0.1:0",
+            "check": self.check,
+            "prepare": self.prepare,
             "respond": self.respond,
             "upgrade": self.upgrade,
             "too_large": TOO_LARGE,

@@ -29,6 +29,7 @@ PLAIN = Room(
     visibility="public",
     password="",
     generation=0,
+    concealed=False,
     created=1_700_000_000_000_000,
     updated=1_700_000_000_000_001,
 )
@@ -91,7 +92,7 @@ class StoreContract:
         self.assertEqual(first, replace(PLAIN, id=1))
         most = (1 << 63) - 1
         second = await store.add_room(
-            Room(0, "other", "", "hidden", "$argon2id$...", most, -most - 1, 0)
+            Room(0, "other", "", "hidden", "$argon2id$...", most, True, -most - 1, 0)
         )
         self.assertEqual(second.id, 2)
         self.assertEqual(list(await store.rooms()), [first, second])
@@ -143,7 +144,7 @@ class StoreContract:
         store = await self.open_store()
         await store.add_room(plain("other"))
         room = await store.add_room(PLAIN)
-        changed = Room(room.id, "LOUNGE", "d", "private", "hash", 3, 4, 5)
+        changed = Room(room.id, "LOUNGE", "d", "private", "hash", 3, False, 4, 5)
         await store.replace_room(changed)
         self.assertEqual((await store.rooms())[1], changed)
 

@@ -42,7 +42,7 @@ class Writer:
             title = f"{self._turn}/{number}/{count}"
             self._write("asked", title, "added")
             room = await self._store.add_room(
-                Room(0, title, "added", "public", "", 0, 0, 0)
+                Room(0, title, "added", "public", "", 0, False, 0, 0)
             )
             self._write("answered", title, "added", room.id)
             self._write("asked", title, "changed")

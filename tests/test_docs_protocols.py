@@ -29,6 +29,7 @@ from tests.documents import (
     fenced,
     section_of,
 )
+from tests.doubles import services
 
 SECRET = Secret("correct horse")
 BRIDGES = (("multichat", "machat/lounge", "webtalk/1"),)
@@ -139,8 +140,9 @@ class Replay:
         self._clock = Clock()
         self._guard = Guard(self._clock)
         self._broker = LocalBroker(self._clock, bridges=BRIDGES)
+        self._services = services(self._broker, self._clock)
         section = webtalk.Section(strict=language == "webtalk-strict")
-        self._private, self._public = webtalk.doors(section, self._broker, self._clock)
+        self._private, self._public = webtalk.doors(section, self._services)
         self._peers: dict[str, MemoryPeer | StreamPeer] = {}
         self.unread: dict[str, list[bytes]] = {}
 
@@ -202,7 +204,7 @@ class Replay:
 
     def _connect(self, kind: str) -> MemoryPeer | StreamPeer:
         if kind == "machat":
-            doors = machat.doors(machat.Section(), self._broker, self._clock)
+            doors = machat.doors(machat.Section(), self._services)
             door = next(iter(doors))
             assert isinstance(door, LineDoor)
             return StreamPeer(LineFactory(self._guard, door))

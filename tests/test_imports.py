@@ -26,7 +26,7 @@ OWN = {
     "address": set(),
     "settings": set(),
     "interfaces": {"model"},
-    "door": {"interfaces", "settings"},
+    "door": {"interfaces", "model", "settings"},
     "values": {"errors"},
     "exposure": {"address", "door", "errors", "settings"},
     "config": {"errors", "settings", "values"},
@@ -49,7 +49,7 @@ OUTSIDE = {
     "threads": {"twisted"},
     "passwords": {"argon2"},
     "store": {"sqlalchemy", "twisted"},
-    "protocols": {"msgspec"},
+    "protocols": {"jwt", "msgspec"},
     "transports": {"twisted", "autobahn", "zope", "OpenSSL"},
 }
 """What each may import of others besides the standard library."""

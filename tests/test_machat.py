@@ -17,7 +17,7 @@ from chatmux.model import NORMAL, Publication
 from chatmux.protocols import machat
 from chatmux.protocols.machat import encode, refuse
 from chatmux.text import name_fault
-from tests.doubles import MemoryConnection, bracketed
+from tests.doubles import MemoryConnection, bracketed, services
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -316,7 +316,7 @@ class DoorTests(SynchronousTestCase):
             section = machat.Section(share_rooms=share)
             lines, messages = (
                 (door.new_session, MemoryConnection())
-                for door in machat.doors(section, broker, clock)
+                for door in machat.doors(section, services(broker, clock))
             )
             speaker = lines[0](lines[1])
             assert isinstance(speaker, machat.Session)
@@ -329,7 +329,7 @@ class DoorTests(SynchronousTestCase):
     def test_a_null_address_closes_a_door(self) -> None:
         clock = Clock()
         broker = LocalBroker(clock)
-        doors = list(machat.doors(machat.Section(tcp=None), broker, clock))
+        doors = list(machat.doors(machat.Section(tcp=None), services(broker, clock)))
         self.assertEqual([door.key for door in doors], ["machat.ws"])
 
     def test_handshakes_are_refused_as_the_original_refuses_them(self) -> None:

@@ -26,6 +26,7 @@ from chatmux.transports.lines import LineFactory
 from chatmux.transports.tls import tls_context
 from chatmux.transports.websocket_factory import WebSocketFactory
 from tests.certificates import client_context, make_files
+from tests.doubles import services
 from tests.test_listener import ListenerTestCase
 from tests.transport_doubles import Sessions, Wire, line_door
 from tests.websocket_doubles import (
@@ -40,7 +41,6 @@ from tests.websocket_doubles import (
     websocket_door,
 )
 
-_NOTHING: Any = None
 _LOAD = """
 import sys
 from chatmux.errors import ConfigError
@@ -380,12 +380,8 @@ class RealTests(ListenerTestCase):
         section = multichat.Section(
             host="127.0.0.1:0", secret_key=Secret("s"), wss=files
         )
-        said = await self.assert_fails(
-            list(multichat.doors(section, _NOTHING, _NOTHING))
-        )
+        said = await self.assert_fails(list(multichat.doors(section, services())))
         self.assertTrue(said.startswith("multichat.wss.certfile: "), said)
         Path(files.keyfile).unlink()
-        said = await self.assert_fails(
-            list(multichat.doors(section, _NOTHING, _NOTHING))
-        )
+        said = await self.assert_fails(list(multichat.doors(section, services())))
         self.assertTrue(said.startswith("multichat.wss.keyfile: "), said)

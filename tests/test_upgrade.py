@@ -17,6 +17,7 @@ from chatmux.settings import Secret
 from chatmux.transports.guard import Guard
 from chatmux.transports.upgrade import origin_is_welcome, refusal_bytes, route
 from chatmux.transports.websocket_factory import WebSocketFactory
+from tests.doubles import services
 from tests.transport_doubles import Sessions
 from tests.websocket_doubles import (
     ACCEPTED,
@@ -211,7 +212,7 @@ class AcceptingTests(HandshakeTestCase):
 class RefusingTests(HandshakeTestCase):
     def test_multichat(self) -> None:
         section = multichat.Section(secret_key=Secret("s"))
-        (door,) = multichat.doors(section, None, None)  # type: ignore[arg-type]
+        (door,) = multichat.doors(section, services())
         answer = self.answer(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", door)
         status, headers, body = parts(answer)
         self.assertEqual(status, b"HTTP/1.1 400 Bad Request")
@@ -228,7 +229,7 @@ class RefusingTests(HandshakeTestCase):
         section = multichat.Section(
             secret_key=Secret("s"), origins=("https://ok.example",)
         )
-        (door,) = multichat.doors(section, None, None)  # type: ignore[arg-type]
+        (door,) = multichat.doors(section, services())
         for origin, status in (
             (b"null", b"403 Forbidden"),
             (b"http://evil.example:6780", b"403 Forbidden"),
@@ -243,7 +244,7 @@ class RefusingTests(HandshakeTestCase):
                 self.assertEqual(body, b"Forbidden\n")
 
     def test_machat(self) -> None:
-        _, door = machat.doors(machat.Section(), None, None)  # type: ignore[arg-type]
+        _, door = machat.doors(machat.Section(), services())
         assert isinstance(door, WebSocketDoor)
         status, headers, body = parts(
             self.answer(b"GET /mychat HTTP/1.1\r\nHost: h\r\n\r\n", door)

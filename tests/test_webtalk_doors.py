@@ -7,10 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatmux.broker.local import LocalBroker
 from chatmux.door import FramedDoor, WebSocketDoor
 from chatmux.errors import ConfigError
 from chatmux.protocols.webtalk import (
@@ -23,7 +21,7 @@ from chatmux.protocols.webtalk import (
 from chatmux.protocols.webtalk.control import ControlSession
 from chatmux.protocols.webtalk.login import LoginSession
 from chatmux.settings import Secret, TLSFiles
-from tests.doubles import MemoryConnection
+from tests.doubles import MemoryConnection, services
 from tests.webtalk_doubles import numbered, split_numbered
 
 FILES = TLSFiles(keyfile="k", certfile="c")
@@ -31,8 +29,7 @@ WITH_CLIENTS = TLSFiles(keyfile="k", certfile="c", client_cafile="a")
 
 
 def open_doors(**settings: Any) -> tuple[FramedDoor, WebSocketDoor]:
-    clock = Clock()
-    private, public = doors(Section(**settings), LocalBroker(clock), clock)
+    private, public = doors(Section(**settings), services())
     assert isinstance(private, FramedDoor)
     assert isinstance(public, WebSocketDoor)
     return private, public

@@ -34,13 +34,20 @@ ErrorHook = Callable[[str], None]
 class ChannelSubscription(Place):
     """One connection's place on a channel. See `chatmux.interfaces.Subscription`."""
 
-    __slots__ = ("channel",)
+    __slots__ = ("channel", "presence")
 
     def __init__(
-        self, channel: Channel, connection: Connection, encoding: Encoding, echo: bool
+        self,
+        channel: Channel,
+        connection: Connection,
+        encoding: Encoding,
+        echo: bool,
+        presence: bool,
     ) -> None:
         super().__init__(connection, encoding, echo)
         self.channel = channel
+        self.presence = presence
+        """Whether it wants to know who comes and goes."""
 
     def pause(self) -> None:
         self.channel.pause(self)
@@ -70,6 +77,7 @@ class Channel:
         "carried",
         "name",
         "presence",
+        "presence_watchers",
         "stretch",
     )
 
@@ -83,6 +91,8 @@ class Channel:
         self.stretch: Any = None
         """For the broker's use: what is to be carried, and may still be added to."""
         self.presence = Presence()
+        self.presence_watchers = 0
+        """How many subscribers want to know who comes and goes."""
         self._max_log_bytes = max_log_bytes
         self._on_error = on_error
         self._log = Log()
@@ -120,11 +130,16 @@ class Channel:
         return self._log.append(publication)
 
     def subscribe(
-        self, connection: Connection, encoding: Encoding, echo: bool
+        self,
+        connection: Connection,
+        encoding: Encoding,
+        echo: bool = True,
+        presence: bool = False,
     ) -> ChannelSubscription:
         """Add a subscriber for all that is appended from now on."""
-        subscription = ChannelSubscription(self, connection, encoding, echo)
+        subscription = ChannelSubscription(self, connection, encoding, echo, presence)
         self._enter_group(subscription)
+        self.presence_watchers += presence
         if self.carried == self.last and not connection.paused and not self._carrying:
             self._set_ready(subscription)
         else:
@@ -346,5 +361,6 @@ class Channel:
     def _remove(self, subscription: ChannelSubscription) -> None:
         self._leave_group(subscription)
         self._behind.pop(subscription, None)
+        self.presence_watchers -= subscription.presence
         subscription.due = False
         subscription.connection.subscriptions.discard(subscription)

@@ -16,7 +16,7 @@ from chatmux.broker.channel import (
     ErrorHook,
 )
 from chatmux.interfaces import Clock, Connection, Encoding, Subscription
-from chatmux.model import Member, Publication
+from chatmux.model import Member, Present, Publication
 
 LOG_BYTES = 4 * 1024 * 1024
 """Default limit of a channel's log."""
@@ -106,12 +106,13 @@ class LocalBroker:
         target = self._channels.get(self._canonical.get(channel, channel))
         if target is None:
             return
+        now = self._now()
         if target.presence:
-            shown = target.presence.shown(name, origin, source)
+            shown = target.presence.shown(name, origin, source, now)
             if shown is not None:
                 ext = {**(ext or {}), "shown": shown}
         publication = Publication(
-            target.name, target.last + 1, name, text, origin, source, self._now(), ext
+            target.name, target.last + 1, name, text, origin, source, now, ext
         )
         self._waiting_bytes += target.append(publication)
         stretch = target.stretch
@@ -162,8 +163,9 @@ class LocalBroker:
         encoding: Encoding,
         *,
         echo: bool = True,
+        presence: bool = False,
     ) -> Subscription:
-        return self._channel(channel).subscribe(connection, encoding, echo)
+        return self._channel(channel).subscribe(connection, encoding, echo, presence)
 
     def unsubscribe(self, subscription: Subscription, *, rest: bool = True) -> None:
         assert isinstance(subscription, ChannelSubscription)
@@ -173,17 +175,39 @@ class LocalBroker:
 
     def join(self, channel: str, member: Member) -> None:
         target = self._channel(channel)
-        target.presence.join(member)
+        if target.presence.join(member, self._now()):
+            self._announce(target, "join", member)
 
     def leave(self, channel: str, source: int) -> None:
         target = self._channels.get(self._canonical.get(channel, channel))
         if target is not None:
-            target.presence.leave(source)
+            member = target.presence.leave(source)
+            if member is not None:
+                self._announce(target, "leave", member)
             self._forget_if_idle(target)
 
-    def members(self, channel: str) -> list[Member]:
+    def members(self, channel: str) -> list[Present]:
         target = self._channels.get(self._canonical.get(channel, channel))
         return [] if target is None else target.presence.members()
+
+    def is_bridged(self, channel: str) -> bool:
+        return channel in self._canonical
+
+    def _announce(self, channel: Channel, event: str, member: Member) -> None:
+        """Tell those who want to know that somebody came or went."""
+        if not channel.presence_watchers:
+            return
+        ext = {"event": event}
+        if member.color:
+            ext["color"] = member.color
+        self.publish(
+            channel.name,
+            member.name,
+            "",
+            origin=member.origin,
+            source=member.source,
+            ext=ext,
+        )
 
     def __len__(self) -> int:
         """Return the number of channels that exist."""

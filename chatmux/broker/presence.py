@@ -2,57 +2,115 @@
 # SPDX-License-Identifier: MIT
 """Who is on one channel, under which name.
 
-Protocols whose members own their names (MaChat) join here, so that a name is held once
-in a conversation, whatever protocol it came by. Free-form names (multichat's) do not;
-`Presence.shown` keeps them from passing for somebody who is here.
+Members of some protocols own their names (MaChat, Globes), so that a name is held once
+in a conversation, whatever protocol it came by. Free-form names (multichat's) may be
+shared; `Presence.shown` keeps them from passing for somebody who owns theirs.
 """
 
 from __future__ import annotations
 
 from chatmux.errors import NameTakenError
-from chatmux.model import Member
+from chatmux.model import Member, Present
 from chatmux.text import fold, plain_name
+
+
+class _Here:
+    """Somebody, and how many connections they are on: one, if they own their name."""
+
+    __slots__ = ("active", "connections", "member", "since")
+
+    def __init__(self, member: Member, now: float) -> None:
+        self.member = member
+        self.connections = 1
+        self.since = self.active = now
 
 
 class Presence:
     """The members of one channel."""
 
-    __slots__ = ("_by_fold", "_by_source")
+    __slots__ = ("_by_name", "_by_source", "_owners")
 
     def __init__(self) -> None:
-        self._by_fold: dict[str, Member] = {}
-        self._by_source: dict[int, Member] = {}
+        self._by_source: dict[int, _Here] = {}
+        self._owners: dict[str, _Here] = {}
+        """Those who own their names, by the fold."""
+        self._by_name: dict[tuple[str, str], _Here] = {}
+        """The others, by the fold and the protocol."""
 
     def __len__(self) -> int:
         return len(self._by_source)
 
-    def members(self) -> list[Member]:
-        """Return all, in the order of their coming."""
-        return list(self._by_source.values())
+    def members(self) -> list[Present]:
+        """Return all, each once, in the order of their coming."""
+        return [
+            Present(
+                self._shown(here.member),
+                here.member.origin,
+                here.member.color,
+                here.since,
+                here.active,
+            )
+            for here in dict.fromkeys(self._by_source.values())
+        ]
 
-    def join(self, member: Member) -> None:
-        """Add `member`. Raises `NameTakenError` where the name is held."""
+    def join(self, member: Member, now: float) -> bool:
+        """Add `member`, and say whether that is somebody who was not here yet.
+
+        Raises:
+            NameTakenError: The name is to be owned, and is by somebody else.
+        """
+        if member.source in self._by_source:
+            return False
         key = fold(member.name)
-        holder = self._by_fold.get(key)
-        if holder is not None:
-            raise NameTakenError(holder)
-        self._by_fold[key] = member
-        self._by_source[member.source] = member
+        if member.owns_name:
+            owner = self._owners.get(key)
+            if owner is not None:
+                raise NameTakenError(owner.member)
+            self._owners[key] = self._by_source[member.source] = _Here(member, now)
+            return True
+        here = self._by_name.get((key, member.origin))
+        if here is None:
+            here = self._by_name[key, member.origin] = _Here(member, now)
+        else:
+            here.connections += 1
+        self._by_source[member.source] = here
+        return here.connections == 1
 
-    def leave(self, source: int) -> None:
-        """Remove the member that `source` is, if it is one."""
-        member = self._by_source.pop(source, None)
-        if member is not None:
-            del self._by_fold[fold(member.name)]
+    def leave(self, source: int) -> Member | None:
+        """Remove the connection `source`; return the member if that is gone by it."""
+        here = self._by_source.pop(source, None)
+        if here is None:
+            return None
+        here.connections -= 1
+        if here.connections:
+            return None
+        key = fold(here.member.name)
+        if here.member.owns_name:
+            del self._owners[key]
+        else:
+            del self._by_name[key, here.member.origin]
+        return here.member
 
-    def shown(self, name: str, origin: str, source: int) -> str | None:
-        """Return how to show a sender whose plain name a member holds, else None.
+    def shown(self, name: str, origin: str, source: int, now: float) -> str | None:
+        """Return how to show a speaker whose plain name a member owns, else None.
 
         ``bob`` of multichat becomes ``bob (multichat)`` while a member is ``bob``.
+        Whoever is here is active by it.
         """
-        if source in self._by_source:
-            return None
+        here = self._by_source.get(source)
+        if here is not None:
+            here.active = now
+            if here.member.owns_name:
+                return None
+        return self._distinct(name, origin) if self._owners else None
+
+    def _shown(self, member: Member) -> str:
+        if member.owns_name:
+            return member.name
+        return self._distinct(member.name, member.origin) or plain_name(member.name)
+
+    def _distinct(self, name: str, origin: str) -> str | None:
         plain = shown = plain_name(name)
-        while fold(shown) in self._by_fold:
+        while fold(shown) in self._owners:
             shown = f"{shown} ({origin})"
         return None if shown is plain else shown

@@ -8,6 +8,11 @@ from chatmux.model import Publication
 from chatmux.text import plain_name
 
 
+def is_event(publication: Publication) -> bool:
+    """Say whether the sender came or went, and said nothing."""
+    return publication.ext is not None and "event" in publication.ext
+
+
 def sender(publication: Publication) -> str:
     """Return the sender's name, fit to stand before ``:`` and not a member's own."""
     if publication.ext and "shown" in publication.ext:

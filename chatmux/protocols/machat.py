@@ -46,9 +46,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from chatmux.door import Door, LineDoor, Refusal, WebSocketDoor
+from chatmux.door import LineDoor, Refusal, WebSocketDoor
 from chatmux.errors import NameTakenError, PeerError, TextError
-from chatmux.interfaces import Broker, Clock, Connection, Subscription
+from chatmux.interfaces import Broker, Connection, Services, Subscription
 from chatmux.model import NORMAL, Close, Member, Publication
 from chatmux.protocols import foreign, jsontext
 from chatmux.protocols.gohttp import upgrade_refusal
@@ -75,7 +75,9 @@ _decoder = msgspec.json.Decoder(Hello)
 
 
 def encode(publication: Publication) -> list[bytes]:
-    """Make the lines of a publication, each with its sender's name and newline."""
+    """Make the lines of what was said, each with its sender's name and newline."""
+    if foreign.is_event(publication):
+        return []
     if publication.origin == NAME:
         return [f"{publication.name}:{publication.text}\n".encode()]
     name = foreign.sender(publication)
@@ -236,15 +238,15 @@ class Section(Settings, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
 
 
-def doors(section: Section, broker: Broker, clock: Clock) -> Iterable[Door]:
+def doors(section: Section, services: Services) -> Iterable[LineDoor | WebSocketDoor]:
     """List the door for lines and the one for WebSockets."""
 
     def new_line_session(connection: Connection) -> Session:
-        return Session(connection, broker, "machat/")
+        return Session(connection, services.broker, "machat/")
 
     def new_message_session(connection: Connection) -> Session:
         prefix = "machat/" if section.share_rooms else "machat-ws/"
-        return Session(connection, broker, prefix)
+        return Session(connection, services.broker, prefix)
 
     if section.tcp is not None:
         yield LineDoor(

@@ -38,9 +38,9 @@ import msgspec
 
 from chatmux.door import Refusal, WebSocketDoor
 from chatmux.errors import PeerError, TextError
-from chatmux.interfaces import Broker, Clock, Connection
-from chatmux.model import Close, Publication
-from chatmux.protocols import jsontext
+from chatmux.interfaces import Broker, Connection, Services
+from chatmux.model import Close, Member, Publication
+from chatmux.protocols import foreign, jsontext
 from chatmux.protocols.gohttp import upgrade_refusal
 from chatmux.settings import HTTPPath, Secret, Settings, TLSFiles
 
@@ -74,8 +74,10 @@ _decoder = msgspec.json.Decoder(Register | ClientMessage)
 _encoder = msgspec.json.Encoder()
 
 
-def encode(publication: Publication) -> tuple[bytes]:
-    """Make the forwarding-message of a publication, whatever its origin."""
+def encode(publication: Publication) -> tuple[bytes, ...]:
+    """Make the forwarding-message of what was said, whatever its origin."""
+    if foreign.is_event(publication):
+        return ()
     return (_encoder.encode(ForwardingMessage(publication.name, publication.text)),)
 
 
@@ -101,6 +103,7 @@ class Session:
     def closed(self) -> None:
         if self._name is not None:
             self._broker.unsubscribe(self._subscription)
+            self._broker.leave(CHANNEL, self._connection.number)
 
     def _register(self, message: bytes, binary: bool) -> None:
         if binary:
@@ -117,6 +120,8 @@ class Session:
             raise PeerError(WRONG_SECRET)
         self._name = packet.client_name
         self._connection.opened()
+        member = Member(self._name, NAME, self._connection.number, owns_name=False)
+        self._broker.join(CHANNEL, member)
         self._connection.send(REGISTER_ACK)
         self._subscription = self._broker.subscribe(
             CHANNEL, self._connection, encode, echo=False
@@ -163,11 +168,11 @@ class Section(Settings, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
 
 
-def doors(section: Section, broker: Broker, clock: Clock) -> Iterable[WebSocketDoor]:
+def doors(section: Section, services: Services) -> Iterable[WebSocketDoor]:
     """List the one door."""
 
     def new_session(connection: Connection) -> Session:
-        return Session(connection, broker, section.secret_key)
+        return Session(connection, services.broker, section.secret_key)
 
     yield WebSocketDoor(
         protocol=NAME,

@@ -35,6 +35,7 @@ def _first(connection: Connection) -> None:
             visibility TEXT NOT NULL,
             password TEXT NOT NULL,
             generation BIGINT NOT NULL,
+            concealed BOOLEAN NOT NULL,
             created BIGINT NOT NULL,
             updated BIGINT NOT NULL
         )""",

@@ -8,7 +8,16 @@ the two to each other.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
 
 METADATA = MetaData()
 
@@ -31,6 +40,7 @@ ROOM = Table(
     Column("visibility", Text, nullable=False),
     Column("password", Text, nullable=False),
     Column("generation", BigInteger, nullable=False),
+    Column("concealed", Boolean, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("updated", BigInteger, nullable=False),
 )

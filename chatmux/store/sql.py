@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, delete, exists, insert, select, update
 from twisted.logger import Logger
 
-from chatmux.errors import IdTakenError, StoreError, TitleTakenError
+from chatmux.errors import ConfigError, IdTakenError, StoreError, TitleTakenError
 from chatmux.model import Room
-from chatmux.store.database import Database
+from chatmux.store.database import KEY, Database
 from chatmux.store.schema import COUNTER, REMOVED, ROOM, SECRET
 from chatmux.text import fold
 from chatmux.threads import Threads
@@ -52,17 +52,23 @@ class SQLStore:
         self._threads: Threads | None = None
         self._log = Logger(namespace="chatmux")
 
-    def prepare(self) -> None:
+    def prepare(self) -> Sequence[Room]:
         """Do what `open` does that can fail, and leave nothing open. Blocks.
 
         For a process that wants to say so before it becomes a daemon: neither threads
         nor connections get over a fork.
+
+        Returns:
+            All rooms, in the order of their ids.
 
         Raises:
             ConfigError: As `open`.
         """
         try:
             self._database.prepare()
+            return self._database.transact(_rooms)
+        except StoreError as error:
+            raise ConfigError(KEY, f"the database cannot be used: {error}") from None
         finally:
             self._database.dispose()
 
@@ -198,7 +204,7 @@ def _known(connection: Connection, room_id: int) -> bool:
 
 
 def _check_title(connection: Connection, room: Room) -> None:
-    key = _title_key(room.title)
+    key = _title_key(room)
     if _exists(connection, ROOM.c.title_key == key, ROOM.c.id != room.id):
         raise TitleTakenError("the title is taken")
 
@@ -209,11 +215,15 @@ def _exists(connection: Connection, *conditions: Any) -> bool:
 
 def _row(room: Room) -> dict[str, Any]:
     row: dict[str, Any] = {c.name: getattr(room, c.name) for c in _COLUMNS}
-    return {**row, "title_key": _title_key(room.title)}
+    return {**row, "title_key": _title_key(room)}
 
 
-def _title_key(title: str) -> str:
-    return sha256(fold(title).encode()).hexdigest()
+def _title_key(room: Room) -> str:
+    """Return what no other room may have: of a concealed one nobody is to notice."""
+    key = fold(room.title)
+    if room.concealed:
+        key += f"\0{room.id}"
+    return sha256(key.encode()).hexdigest()
 
 
 def _check(room: Room) -> None:

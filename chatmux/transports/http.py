@@ -66,7 +66,7 @@ class HTTPProtocol(RequestChannel):
         if self._idle:
             self._idle = False
             self._patience.idle.discard(connection)
-            self._guard.openings.add(connection)
+            self._patience.requests.add(connection)
         super().dataReceived(data)  # type: ignore[no-untyped-call]
         if self.paused and len(self._buffer) > _READ_AHEAD:
             self.transport.pauseProducing()
@@ -158,6 +158,8 @@ class HTTPProtocol(RequestChannel):
         self.go_on()
 
     def go_on(self) -> None:
+        if self._gone:
+            return
         connection = self.connection
         if self.answering or connection.why is not None:
             return
@@ -172,7 +174,7 @@ class HTTPProtocol(RequestChannel):
         if self._between:
             self._between = False
             if self._buffer:
-                self._guard.openings.add(connection)
+                self._patience.requests.add(connection)
             else:
                 self._idle = True
                 self._patience.idle.add(connection)
@@ -198,7 +200,7 @@ class HTTPFactory(ServerFactory):
     def __init__(self, guard: Guard, door: HTTPDoor) -> None:
         self._guard = guard
         self._door = door
-        self._patience = Patience(guard)
+        self._patience = Patience(guard, door.request_seconds)
         self._upgrades = UpgradeFactory(guard, door)
 
     def buildProtocol(self, addr: IAddress | None) -> HTTPProtocol:

@@ -9,7 +9,7 @@ from typing import Protocol
 from chatmux.model import INTERNAL_ERROR, NORMAL, TOO_SLOW, Close
 from chatmux.transports.connection import SocketConnection
 from chatmux.transports.deadlines import Deadlines
-from chatmux.transports.guard import Guard
+from chatmux.transports.guard import Guard, Guarded
 
 
 class Served(Protocol):
@@ -31,11 +31,20 @@ class Served(Protocol):
 class Patience:
     """How long HTTP connections are kept without a request.
 
-    For all connections of a listener: two timers, whatever their number.
+    For all connections of a listener: a few timers, whatever their number.
+
+    Args:
+        guard: Watches over them.
+        request_seconds: For a whole request; None for what the guard gives an opening.
     """
 
-    def __init__(self, guard: Guard) -> None:
+    def __init__(self, guard: Guard, request_seconds: float | None) -> None:
         clock, limits = guard.clock, guard.limits
+        self.requests: Deadlines[Guarded] = guard.openings
+        """Those that are sending a request, or are to send their first."""
+        if request_seconds is not None:
+            self.requests = Deadlines(clock, request_seconds, _too_late)
+            guard.watches.append(self.requests)
         self.idle: Deadlines[HTTPConnection] = Deadlines(
             clock, limits.idle_seconds, _close_idle
         )
@@ -48,6 +57,7 @@ class Patience:
 
     def forget(self, connection: HTTPConnection) -> None:
         """Take note that the connection is lost, or no longer one of HTTP."""
+        self.requests.discard(connection)
         self.idle.discard(connection)
         self.lingering.discard(connection)
 
@@ -63,6 +73,13 @@ class HTTPConnection(SocketConnection):
         self._protocol = protocol
         self._patience = patience
         super().__init__(guard, key, protocol.transport, bytes)
+        if patience.requests is not guard.openings:
+            guard.openings.discard(self)
+            patience.requests.add(self)
+
+    def opened(self) -> None:
+        super().opened()
+        self._patience.requests.discard(self)
 
     def close(self, why: Close) -> None:
         """Finish the answer that is being made, then close; without one, at once."""
@@ -105,6 +122,10 @@ class HTTPConnection(SocketConnection):
     def resumeProducing(self) -> None:
         super().resumeProducing()
         self._protocol.go_on()
+
+
+def _too_late(connection: Guarded) -> None:
+    connection.opening_expired()
 
 
 def _close_idle(connection: HTTPConnection) -> None:

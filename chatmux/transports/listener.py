@@ -54,6 +54,7 @@ class Listener:
         self._factory = self._make_factory()
         self._endpoint = self._make_endpoint()
         self._port: Any = None
+        self._held = False
 
     def listen(self) -> Deferred[None]:
         """Bind and listen; fires at once for all but exotic endpoints.
@@ -63,6 +64,18 @@ class Listener:
         return maybeDeferred(self._endpoint.listen, self._factory).addCallbacks(
             self._listening, self._not_listening
         )
+
+    def hold(self) -> None:
+        """Accept nobody until `go_on`: who comes waits in the system's queue."""
+        if hasattr(self._port, "stopReading"):
+            self._port.stopReading()
+            self._held = True
+
+    def go_on(self) -> None:
+        """Accept who comes."""
+        if self._held and self._port is not None:
+            self._port.startReading()
+        self._held = False
 
     def stop(self) -> Deferred[None]:
         """Accept no more; those who came in stay."""

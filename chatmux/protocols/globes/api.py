@@ -8,8 +8,8 @@ Coroutines that wait for nothing but the store and the passwords; no I/O of thei
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
@@ -17,77 +17,68 @@ import msgspec
 
 from chatmux.door import Answer, Request, Upgrade
 from chatmux.errors import BusyError, StoreError
-from chatmux.interfaces import Broker, Clock, Connection, Passwords
-from chatmux.model import Room
+from chatmux.interfaces import Connection, Services
+from chatmux.model import Present, Room
 from chatmux.protocols.globes import content, faults, openapi, page
-from chatmux.protocols.globes.content import HIDDEN, PUBLIC, Content
+from chatmux.protocols.globes.content import PUBLIC, Content
 from chatmux.protocols.globes.faults import JSON, FaultError
-from chatmux.protocols.globes.rooms import DEFAULT_ID, LiveRoom, Rooms
+from chatmux.protocols.globes.rooms import (
+    DEFAULT_ID,
+    LiveRoom,
+    Rooms,
+    room_number,
+)
 from chatmux.protocols.globes.session import Session
 from chatmux.protocols.globes.tokens import (
     Claims,
     TokenError,
     Tokens,
     same,
-    shown_token,
+    shown_tokens,
 )
 from chatmux.protocols.globes.tries import Tries
 from chatmux.settings import Secret
+from chatmux.text import fold, name_fault
 
 _DONE = {"status": True}
+_LONGEST_KEY = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the configuration says of what may be done.
-
-    Attributes:
-        open_public_rooms: Whether anybody may change and delete public rooms.
-        conceal_hidden_rooms: Whether hidden rooms look absent without a token.
-        admin_token: Whose holder may change and delete public rooms.
-        bridged: Channels in a bridge, whose rooms have to stay public.
-    """
+    """What the configuration says of what may be done."""
 
     open_public_rooms: bool
-    conceal_hidden_rooms: bool
+    """Whether anybody may change and delete public rooms."""
     admin_token: Secret | None
-    bridged: frozenset[str]
+    """Whose holder may, otherwise."""
 
 
 class API:
     """Answers requests.
 
     Args:
+        services: The node's.
         rooms: All there are.
         tokens: Makes and reads them.
-        passwords: Hashes and compares them.
-        tries: Counts wrong ones.
-        broker: Knows who is in a room.
-        clock: The node's.
-        new_lock: Makes locks, for one change of a room at a time.
-        random_id: Makes ids for rooms whose id must not be guessed.
+        tries: Counts wrong passwords.
+        random_id: Makes ids for rooms that nobody is to guess.
         rules: As configured.
     """
 
     def __init__(
         self,
+        services: Services,
         rooms: Rooms,
         tokens: Tokens,
-        passwords: Passwords,
         tries: Tries,
-        broker: Broker,
-        clock: Clock,
-        new_lock: Callable[[], AbstractAsyncContextManager[object]],
         random_id: Callable[[], int],
         rules: Rules,
     ) -> None:
+        self._services = services
         self._rooms = rooms
         self._tokens = tokens
-        self._passwords = passwords
         self._tries = tries
-        self._broker = broker
-        self._clock = clock
-        self._changing = new_lock()
         self._random_id = random_id
         self._rules = rules
 
@@ -99,7 +90,7 @@ class API:
                 continue
             respond = methods.get(request.method)
             if respond is None:
-                return faults.NO_METHOD
+                return faults.no_method(methods)
             try:
                 return await respond(self, request, *map(unquote, match.groups()))
             except FaultError as fault:
@@ -119,108 +110,113 @@ class API:
             return fault.answer
 
     def _upgrade(self, request: Request, key: str) -> Upgrade:
-        live = self._find(request, key)
-        claims = None
+        live, shown = self._find(request, key)
+        offered = request.headers.get("sec-websocket-protocol", "").split(",")
+        subprotocol = offered[0].strip()
+        username = seconds_left = None
         if live.room.password:
-            claims = self._claims(request, live)
-        username = None if claims is None else claims.username
-        left = None if claims is None else claims.expires - self._tokens.now()
+            claims = _opening(shown, live)
+            username = claims.username
+            seconds_left = self._tokens.seconds_left(claims)
+            # The one that is a token, or the browser takes it for refused.
+            tokens = {token for token, found in shown.items() if found is claims}
+            subprotocol = next(
+                (one.strip() for one in offered if one.strip() in tokens), subprotocol
+            )
 
         def new_session(connection: Connection) -> Session:
-            return Session(connection, self._broker, live, username, self._clock, left)
+            broker, clock = self._services.broker, self._services.clock
+            return Session(connection, broker, live, username, clock, seconds_left)
 
-        offered = request.headers.get("sec-websocket-protocol", "").split(",")
-        return Upgrade(new_session, offered[0].strip() or None)
+        return Upgrade(new_session, subprotocol or None)
 
     async def list_rooms(self, request: Request) -> Answer:
-        rooms = [live for live in self._rooms if live.room.visibility != HIDDEN]
+        rooms = [live for live in self._rooms if live.room.visibility != content.HIDDEN]
         if "text/html" in request.headers.get("accept", ""):
-            shown = [(live.room, len(self._members(live))) for live in rooms]
-            return page.list_of(shown)
+            return page.list_of((live.room, len(self._members(live))) for live in rooms)
         return _json(200, [self._show(live) for live in rooms])
 
     async def get_room(self, request: Request, key: str) -> Answer:
-        return _json(200, self._show(self._find(request, key)))
+        live, _ = self._find(request, key)
+        return _json(200, self._show(live))
 
     async def add_room(self, request: Request) -> Answer:
         wish = content.read_wish(request.body)
         checked = content.check(wish, None, may_have_password=True)
-        if self._rooms.get(checked.title) is not None:
-            raise faults.duplicate()
         at = self._rooms.microseconds()
-        hidden = self._rules.conceal_hidden_rooms and checked.visibility == HIDDEN
         room = Room(
-            self._random_id() if hidden else 0,
-            checked.title,
-            checked.description,
-            checked.visibility,
-            await self._hash(checked.password),
-            0,
-            at,
-            at,
+            id=0,
+            title=checked.title,
+            description=checked.description,
+            visibility=checked.visibility,
+            password="",
+            generation=0,
+            concealed=False,
+            created=at,
+            updated=at,
         )
+        if self._rooms.conceals(room):
+            room = replace(room, concealed=True, id=self._random_id())
+        self._check_title(room)
+        if checked.password is not None:
+            room = replace(room, password=await self._hash(checked.password))
         return _json(201, self._show(await self._rooms.add(room)))
 
     async def change_room(self, request: Request, key: str) -> Answer:
         async with self._permitted(request, key) as live:
-            room = live.room
-            bridged = live.channel in self._rules.bridged
+            old = live.room
+            bridged = self._services.broker.is_bridged(live.channel)
             wish = content.read_wish(request.body)
-            checked = content.check(wish, room, may_have_password=not bridged)
-            other = self._rooms.get(checked.title)
-            if other is not None and other is not live:
-                raise faults.duplicate()
-            changed = replace(
-                room,
+            checked = content.check(wish, old, may_have_password=not bridged)
+            room = replace(
+                old,
                 title=checked.title,
                 description=checked.description,
                 visibility=checked.visibility,
-                updated=max(self._rooms.microseconds(), room.updated + 1),
-                **await self._new_password(room, checked),
+                updated=max(self._rooms.microseconds(), old.updated + 1),
             )
-            await self._rooms.replace(live, changed)
+            room = replace(room, concealed=self._rooms.conceals(room))
+            self._check_title(room)
+            room = await self._with_password(room, checked)
+            await self._rooms.replace(live, room)
             return _json(200, self._show(live))
 
     async def remove_room(self, request: Request, key: str) -> Answer:
         async with self._permitted(request, key) as live:
             if live.room.id == DEFAULT_ID and not self._rules.open_public_rooms:
-                raise faults.bad_token()
+                raise faults.default_room()
             await self._rooms.remove(live)
             return _json(200, _DONE)
 
     async def make_token(self, request: Request, key: str) -> Answer:
         login = content.read_login(request.body)
-        secret = login.secret or ""
         live = self._rooms.get(key)
-        who = request.host, key if live is None else live.room.id
         if live is not None and not live.room.password:
             return _json(200, _DONE)
-        concealed = self._rules.conceal_hidden_rooms and (
-            live is None or live.room.visibility == HIDDEN
+        # From here on, what is done and said of a room that is concealed and of one
+        # that is not there is the same, unless the password is right.
+        candidates = [live] if live is not None else self._rooms.concealed(key)
+        room = candidates[0].room if candidates else None
+        right = bool(login.secret) and await self._is_right(
+            login.secret or "",
+            None if room is None else room.password,
+            (request.host, _who(key, live)),
         )
-        if secret:
-            seconds = self._tries.wait(who)
-            if seconds:
-                raise faults.too_many_tries(seconds)
-            hash = None if live is None else live.room.password
-            right = await self._passwords.verify(hash, secret)
-            if not right:
-                self._tries.note_wrong(who)
-        else:
-            right = False
-        if live is None or (concealed and not right):
+        if right and live is None:
+            live = candidates[0]
+        if live is None or room is None:
             raise faults.not_found(key)
-        if not right:
+        if not right or live.room.generation != room.generation:
             raise faults.unauthorized()
-        if not login.name:
+        if not login.name or name_fault(login.name) is not None:
             raise faults.no_name()
         return self._token(live, self._tokens.make(live.room, login.name), login.name)
 
     async def renew_token(self, request: Request, key: str) -> Answer:
-        live = self._find(request, key)
+        live, shown = self._find(request, key)
         if not live.room.password:
             return _json(200, _DONE)
-        claims = self._claims(request, live)
+        claims = _opening(shown, live)
         try:
             token = self._tokens.make(live.room, claims.username, claims.authenticated)
         except TokenError:
@@ -228,64 +224,95 @@ class API:
         return self._token(live, token, claims.username)
 
     async def no_socket(self, request: Request, key: str) -> Answer:
-        self._find(request, key)
+        live, shown = self._find(request, key)
+        if live.room.password:
+            _opening(shown, live)
         raise faults.no_session()
 
     async def document(self, request: Request) -> Answer:
         return Answer(200, openapi.DOCUMENT, JSON)
 
-    def _find(self, request: Request, key: str) -> LiveRoom:
-        """Return a room that the request may know of. Raises `FaultError` 101."""
-        live = self._rooms.get(key)
-        if live is None:
-            raise faults.not_found(key)
-        if self._rules.conceal_hidden_rooms and live.room.visibility == HIDDEN:
-            try:
-                self._claims(request, live)
-            except FaultError:
-                raise faults.not_found(key) from None
-        return live
+    def _find(self, request: Request, key: str) -> tuple[LiveRoom, dict[str, Claims]]:
+        """Return a room that the request may know of, and the tokens that it shows.
 
-    def _claims(self, request: Request, live: LiveRoom) -> Claims:
-        """Return what the request's token says. Raises `FaultError` 403."""
-        token = shown_token(request.headers)
-        if token is None:
-            raise faults.bad_token()
-        try:
-            return self._tokens.read(token, live.room)
-        except TokenError:
-            raise faults.bad_token() from None
+        Raises:
+            FaultError: 101. It is the same for a room that is concealed, and takes the
+                same, as for one that is not there.
+        """
+        shown = {}
+        for token in shown_tokens(request.headers):
+            try:
+                shown[token] = self._tokens.read(token)
+            except TokenError:
+                continue
+        live = self._rooms.get(key)
+        if live is not None:
+            return live, shown
+        for live in self._rooms.concealed(key):
+            if any(claims.open(live.room) for claims in shown.values()):
+                return live, shown
+        raise faults.not_found(key)
 
     @asynccontextmanager
     async def _permitted(self, request: Request, key: str) -> AsyncIterator[LiveRoom]:
         """Find a room that the request may change, and let nobody else meanwhile."""
-        async with self._changing:
-            live = self._find(request, key)
-            if live.room.password:
-                self._claims(request, live)
-            elif not self._rules.open_public_rooms:
-                token, admin = shown_token(request.headers), self._rules.admin_token
-                if token is None or admin is None or not same(token, admin.encode()):
-                    raise faults.bad_token()
-            yield live
+        while True:
+            live, _ = self._find(request, key)
+            async with live.changing:
+                # It may have become another while this waited.
+                again, shown = self._find(request, key)
+                if again is live:
+                    self._check_permission(request, live, shown)
+                    yield live
+                    return
 
-    async def _hash(self, password: str | None) -> str:
-        return "" if password is None else await self._passwords.hash(password)
+    def _check_permission(
+        self, request: Request, live: LiveRoom, shown: dict[str, Claims]
+    ) -> None:
+        if live.room.password:
+            _opening(shown, live)
+        elif not self._rules.open_public_rooms:
+            admin = self._rules.admin_token
+            tokens = shown_tokens(request.headers)
+            if admin is None or not any(same(one, admin.encode()) for one in tokens):
+                raise faults.bad_token()
 
-    async def _new_password(self, room: Room, checked: Content) -> dict[str, object]:
+    def _check_title(self, room: Room) -> None:
+        if self._rooms.titled(room) is not None:
+            raise faults.duplicate()
+
+    async def _with_password(self, room: Room, checked: Content) -> Room:
+        """Return a room as it is with the password that it is to have."""
         if checked.visibility == PUBLIC:
-            lost = room.generation + bool(room.password)
-            return {"password": "", "generation": lost}
+            if not room.password:
+                return room
+            return replace(room, password="", generation=room.generation + 1)
         if checked.password is None:
-            return {}
-        hash = await self._passwords.hash(checked.password)
-        return {"password": hash, "generation": room.generation + 1}
+            return room
+        kept = await self._hash(checked.password)
+        return replace(room, password=kept, generation=room.generation + 1)
+
+    async def _hash(self, password: str) -> str:
+        return await self._services.passwords.hash(password)
+
+    async def _is_right(
+        self, password: str, hash: str | None, who: tuple[str, str]
+    ) -> bool:
+        """Compare a password. Raises `FaultError` after too many wrong ones."""
+        async with self._tries.one_at_a_time(who):
+            seconds = self._tries.wait(who)
+            if seconds:
+                raise faults.too_many_tries(seconds)
+            right = await self._services.passwords.verify(hash, password)
+            if not right:
+                self._tries.note_wrong(who)
+            return right
 
     def _show(self, live: LiveRoom) -> dict[str, object]:
         return content.show(live.room, self._members(live))
 
-    def _members(self, live: LiveRoom) -> list[object]:
-        return list(self._broker.members(live.channel))
+    def _members(self, live: LiveRoom) -> Sequence[Present]:
+        return self._services.broker.members(live.channel)
 
     def _token(self, live: LiveRoom, token: str, name: str) -> Answer:
         told = {"status": True, "name": name, "room_id": live.room.id, "token": token}
@@ -305,9 +332,26 @@ _ROUTES: tuple[tuple[re.Pattern[str], dict[str, Respond]], ...] = (
     (re.compile(f"{_KEY}/token"), {"POST": API.make_token}),
     (re.compile(f"{_KEY}/token/renew"), {"GET": API.renew_token}),
     (_SOCKET, {"GET": API.no_socket}),
-    (re.compile("/openapi.json"), {"GET": API.document}),
+    (re.compile(r"/openapi\.json"), {"GET": API.document}),
 )
 
 
 def _json(status: int, value: object) -> Answer:
     return Answer(status, msgspec.json.encode(value), JSON)
+
+
+def _opening(shown: dict[str, Claims], live: LiveRoom) -> Claims:
+    """Return the claims that open a room. Raises `FaultError` 403."""
+    for claims in shown.values():
+        if claims.open(live.room):
+            return claims
+    raise faults.bad_token()
+
+
+def _who(key: str, live: LiveRoom | None) -> str:
+    """Name a room by which wrong passwords are counted.
+
+    As it is asked for, where nobody is to find out that two ways lead to one room.
+    """
+    number = room_number(key) if live is None else live.room.id
+    return fold(key[:_LONGEST_KEY]) if number is None else str(number)

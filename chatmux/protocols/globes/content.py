@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import msgspec
 
 from chatmux.errors import TextError
-from chatmux.model import Member, Room
+from chatmux.model import Present, Room
 from chatmux.protocols import jsontext
 from chatmux.protocols.globes import faults
 from chatmux.protocols.globes.events import rfc3339
-from chatmux.text import fold
+from chatmux.text import fold, plain_text
 
 PUBLIC, PRIVATE, HIDDEN = VISIBILITIES = ("public", "private", "hidden")
 TITLE_BYTES = 2, 70
@@ -82,7 +82,9 @@ def check(wish: Wish, old: Room | None, may_have_password: bool) -> Content:
             order.
     """
     title = wish.title or ""
-    if not _fits(title, *TITLE_BYTES) or title.strip().isdecimal() or not fold(title):
+    if not _fits(title, *TITLE_BYTES) or plain_text(title) != title:
+        raise faults.content("title")
+    if not fold(title) or fold(title).isdecimal():
         # Digits would be taken for an id.
         raise faults.content("title")
     description = wish.description or ""
@@ -105,7 +107,7 @@ def check(wish: Wish, old: Room | None, may_have_password: bool) -> Content:
     return Content(title, description, visibility, password)
 
 
-def show(room: Room, members: Sequence[Member]) -> dict[str, object]:
+def show(room: Room, members: Sequence[Present]) -> dict[str, object]:
     """Return a room as it is told: keys in the original's order, no password."""
     shown: dict[str, object] = {
         "title": room.title,

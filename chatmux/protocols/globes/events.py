@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: MIT
 """The events of a room's WebSocket. Pure.
 
-``->`` is what a client sends, ``<-`` what it is sent; keys that are empty are left out::
+``->`` is what a client sends, ``<-`` what it is sent, without the keys that are empty::
 
-    -> {"event_type":TYPE,"name":NAME,"color":COLOR,"msg":TEXT}    TYPE join, send, leave
+    -> {"event_type":TYPE,"name":NAME,"color":COLOR,"msg":TEXT}
     <- {"event_type":TYPE,"name":NAME,"room_id":ID,"color":COLOR,"msg":TEXT,"time":TIME}
     <- {"event_type":"error","name":NAME,"room_id":ID,"code":202,"msg":WHY}
+
+TYPE is ``join``, ``send`` or ``leave``; of a join and a leave TEXT is the server's.
 """
 
 from __future__ import annotations
@@ -53,6 +55,8 @@ class Refused(msgspec.Struct):
     msg: str
 
 
+_WORDS = {"join": " entered the room.", "leave": " has left the room."}
+
 _decoder = msgspec.json.Decoder(Said)
 _encoder = msgspec.json.Encoder()
 
@@ -72,17 +76,16 @@ def encoding_for(room_id: int) -> Callable[[Publication], tuple[bytes]]:
     """Return the encoding of a room; one is made for a room and kept."""
 
     def encode(publication: Publication) -> tuple[bytes]:
-        ext = publication.ext or {}
-        own = publication.origin == NAME
-        event = Event(
-            ext.get("event", "send"),
-            publication.name if own else foreign.sender(publication),
-            room_id,
-            ext.get("color", ""),
-            publication.text,
-            rfc3339(publication.time),
-        )
-        return (_encoder.encode(event),)
+        name, text, kind, color = publication.name, publication.text, "send", ""
+        if publication.origin != NAME:
+            name = foreign.sender(publication)
+        if publication.ext:
+            color = publication.ext.get("color", "")
+            kind = publication.ext.get("event", "send")
+            if kind in _WORDS:
+                text = name + _WORDS[kind]
+        time = rfc3339(publication.time)
+        return (_encoder.encode(Event(kind, name, room_id, color, text, time)),)
 
     return encode
 

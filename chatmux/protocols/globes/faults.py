@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from http import HTTPStatus
+
 import msgspec
 
 from chatmux.door import Answer
@@ -15,7 +18,6 @@ PLAIN = (
 )
 
 NO_PAGE = Answer(404, b"404 page not found\n", PLAIN)
-NO_METHOD = Answer(405)
 
 
 class FaultError(Exception):
@@ -94,7 +96,35 @@ def bad_token() -> FaultError:
     return FaultError(403, 403, "Token error: Invalid token", "token")
 
 
+def default_room() -> FaultError:
+    """The default room is to be deleted."""
+    return FaultError(403, 403, "Room error: The default room stays", "id")
+
+
 def busy() -> FaultError:
     """What is needed to answer cannot be had now."""
     retry = (("Retry-After", "1"),)
-    return FaultError(503, 104, "Room error: Try again later", "", retry)
+    return FaultError(503, 503, "Server error: Try again later", "", retry)
+
+
+def too_large() -> FaultError:
+    """The body is longer than it may be."""
+    return FaultError(413, 413, "Room error: Body too large")
+
+
+def failed() -> FaultError:
+    """Something went wrong here."""
+    return FaultError(500, 500, "Server error: Internal error")
+
+
+def no_method(allowed: Iterable[str]) -> Answer:
+    """The path has other methods."""
+    return Answer(405, b"", (("Allow", ", ".join(allowed)),))
+
+
+def refuse(status: int, reason: str) -> Answer:
+    """Refuse what is no request, or a handshake of an unwelcome origin."""
+    if status == HTTPStatus.BAD_REQUEST:
+        return no_session().answer
+    words = f"{HTTPStatus(status).phrase}\n"
+    return Answer(status, words.encode(), PLAIN)

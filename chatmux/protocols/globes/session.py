@@ -57,7 +57,9 @@ class Session:
             self._expiry = clock.callLater(seconds_left, self._expire)
         connection.opened()
         room.connected.add(connection.close)
-        self._subscription = broker.subscribe(room.channel, connection, room.encode)
+        self._subscription = broker.subscribe(
+            room.channel, connection, room.encode, presence=True
+        )
 
     def received(self, message: bytes, binary: bool) -> None:
         if binary:
@@ -96,7 +98,7 @@ class Session:
             self._refuse(name, f"the name {fault}")
             return
         color = said.color or ""
-        member = Member(name, NAME, self._connection.number, color)
+        member = Member(name, NAME, self._connection.number, color=color)
         try:
             self._broker.join(self._room.channel, member)
         except NameTakenError as error:

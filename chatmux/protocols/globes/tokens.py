@@ -3,17 +3,18 @@
 """Tokens: who somebody is in a protected room, signed. Pure but for the clock given.
 
 JSON Web Tokens, HS256 and nothing else. Besides the original's claims (``username``,
-``room_id``, ``exp``) one has ``iat``, ``auth``, when the password was shown, and
-``gen``, which password that was; all are required.
+``room_id``, ``exp``) one has ``iat``, ``auth``, when the password was shown (both in
+seconds since the epoch), and ``gen``, which password that was; all are required.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import jwt
+from jwt.types import Options
 
 from chatmux.model import Room
 
@@ -21,7 +22,16 @@ LIFE_SECONDS = 3600
 KEY_BYTES = 32
 _LONGEST = 4096
 _ALGORITHM = "HS256"
-_CLAIMS = ["username", "room_id", "exp", "iat", "auth", "gen"]
+_MOST_OFFERED = 3
+_NUMBERS = ("room_id", "exp", "auth", "gen")
+_OPTIONS: Options = {
+    "require": ["username", "iat", *_NUMBERS],
+    # Looked at here: PyJWT takes a time that is no number, or one with a fraction.
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_nbf": False,
+    "verify_aud": False,
+}
 
 
 class TokenError(Exception):
@@ -38,6 +48,12 @@ class Claims:
     """Seconds since the epoch, as `authenticated`."""
     authenticated: int
     """When the password was shown."""
+    generation: int
+    """Which of the room's passwords it was."""
+
+    def open(self, room: Room) -> bool:
+        """Say whether the token is one for this room and its present password."""
+        return (self.room_id, self.generation) == (room.id, room.generation)
 
 
 class Tokens:
@@ -84,47 +100,42 @@ class Tokens:
         }
         return jwt.encode(claims, self._key, algorithm=_ALGORITHM)
 
-    def read(self, token: str, room: Room) -> Claims:
-        """Return what a token for a room says.
+    def read(self, token: str) -> Claims:
+        """Return what a token says, for whatever room it is.
 
         Raises:
-            TokenError: It is not good, or not for this room and its password.
+            TokenError: It is not good.
         """
         if len(token) > _LONGEST:
             raise TokenError
         try:
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=[_ALGORITHM],
-                options={
-                    "require": _CLAIMS,
-                    "verify_exp": False,
-                    "verify_iat": False,
-                    "verify_aud": False,
-                },
-            )
+            claims = jwt.decode(token, self._key, [_ALGORITHM], _OPTIONS)
         except (jwt.PyJWTError, ValueError, RecursionError, UnicodeError):
             raise TokenError from None
-        numbers = [claims[name] for name in ("room_id", "exp", "auth", "gen")]
         name = claims["username"]
-        if not all(type(number) is int for number in numbers) or type(name) is not str:
+        numbers = [claims[claim] for claim in _NUMBERS]
+        if type(name) is not str or any(type(number) is not int for number in numbers):
             raise TokenError
         room_id, expires, authenticated, generation = numbers
-        if (room_id, generation) != (room.id, room.generation):
-            raise TokenError
         if expires <= self._now():
             raise TokenError
-        return Claims(name, room_id, expires, authenticated)
+        return Claims(name, room_id, expires, authenticated, generation)
+
+    def seconds_left(self, claims: Claims) -> float:
+        """Return for how long a token is still good."""
+        return claims.expires - self._now()
 
 
-def shown_token(headers: dict[str, str]) -> str | None:
-    """Return the token of a request: bare, behind a word, or as a subprotocol."""
+def shown_tokens(headers: Mapping[str, str]) -> list[str]:
+    """Return what may be the token of a request, at most a few.
+
+    ``Authorization`` has it bare or behind a word; else it is one of the subprotocols.
+    """
     authorization = headers.get("authorization", "").split()
     if authorization:
-        return authorization[-1]
-    offered = headers.get("sec-websocket-protocol", "").split(",")
-    return offered[0].strip() or None
+        return authorization[-1:]
+    offered = headers.get("sec-websocket-protocol", "").split(",", _MOST_OFFERED)
+    return [one.strip() for one in offered[:_MOST_OFFERED] if one.strip()]
 
 
 def same(one: str, other: bytes) -> bool:

@@ -76,9 +76,9 @@ from typing import Annotated
 import msgspec
 
 from chatmux.address import is_local
-from chatmux.door import Door, FramedDoor, Refusal, WebSocketDoor
+from chatmux.door import FramedDoor, Refusal, WebSocketDoor
 from chatmux.errors import ConfigError
-from chatmux.interfaces import Broker, Clock, Connection
+from chatmux.interfaces import Connection, Services
 from chatmux.protocols.gohttp import upgrade_refusal
 from chatmux.protocols.webtalk.commands import LONGEST_FRAME as LONGEST_FRAME
 from chatmux.protocols.webtalk.control import ControlSession
@@ -144,7 +144,7 @@ class Section(Settings, frozen=True, kw_only=True):
     store_bytes: _Positive = 64 << 20
 
 
-def doors(section: Section, broker: Broker, clock: Clock) -> Iterable[Door]:
+def doors(section: Section, services: Services) -> Iterable[FramedDoor | WebSocketDoor]:
     """List the back-end's door and the browsers'.
 
     Raises:
@@ -152,8 +152,8 @@ def doors(section: Section, broker: Broker, clock: Clock) -> Iterable[Door]:
     """
     _check(section)
     hub = Hub(
-        broker,
-        clock.seconds,
+        services.broker,
+        services.clock.seconds,
         Waiting(section.queue_messages, section.queue_bytes, section.queues_bytes),
         sender=section.sender,
         login_seconds=section.login_seconds,

@@ -16,7 +16,7 @@ from functools import partial
 from itertools import count, islice
 
 from chatmux.interfaces import Broker, Connection
-from chatmux.model import NORMAL, Close
+from chatmux.model import NORMAL, Close, Member
 from chatmux.protocols.webtalk.attendant import Attendant
 from chatmux.protocols.webtalk.ids import new_salt
 from chatmux.protocols.webtalk.messages import NAME, encode
@@ -137,7 +137,8 @@ class Hub:
     def new_channel(self) -> int:
         """Make a channel without members; return its id."""
         channel_id = next(self._channel_ids)
-        self._channels[channel_id] = Channel(f"{NAME}/{channel_id}")
+        name = f"{NAME}/{channel_id}"
+        self._channels[channel_id] = Channel(name, self._broker.is_bridged(name))
         return channel_id
 
     def kill_channel(self, channel_id: int) -> None:
@@ -199,6 +200,9 @@ class Hub:
         self._broker.flush()
         if user.connection is not None:
             first = user.connection
+            for channel in user.places:
+                # Before the other goes, so that nobody is told of a coming and going.
+                self._come(user, channel, connection)
             self._detach(user)
             first.close(TAKEN_OVER)
             self._attach(user, connection)
@@ -256,7 +260,7 @@ class Hub:
             self._broker.flush()
             place.since = channel.shelf.put
         else:
-            self._subscribe(channel, place, user.connection)
+            self._subscribe(user, channel, place, user.connection)
 
     def _remove(self, user: User, channel: Channel) -> None:
         # Who leaves is written at once what is still to come: not before all else.
@@ -264,32 +268,43 @@ class Hub:
         place = user.places.pop(channel)
         del channel.members[user]
         if place.subscription is not None:
+            assert user.connection is not None
             self._broker.unsubscribe(place.subscription)
+            self._broker.leave(channel.name, user.connection.number)
         else:
             self._attend(channel, -1)
 
     def _attach(self, user: User, connection: Connection) -> None:
         user.connection = connection
         for channel, place in user.places.items():
-            self._subscribe(channel, place, connection)
+            self._subscribe(user, channel, place, connection)
 
     def _detach(self, user: User) -> None:
         """End the subscriptions of a connection that has ended or is to end."""
         connection, user.connection = user.connection, None
         # Who does not read gets no copy of its own of what it has not read.
         rest = connection is not None and not connection.paused
-        for place in user.places.values():
-            if place.subscription is not None:
+        for channel, place in user.places.items():
+            if connection is not None and place.subscription is not None:
                 self._broker.unsubscribe(place.subscription, rest=rest)
+                self._broker.leave(channel.name, connection.number)
                 place.subscription = None
         if user.words is not None:
             self._broker.unsubscribe(user.words, rest=rest)
             user.words = None
 
     def _subscribe(
-        self, channel: Channel, place: Place, connection: Connection
+        self, user: User, channel: Channel, place: Place, connection: Connection
     ) -> None:
+        self._come(user, channel, connection)
         place.subscription = self._broker.subscribe(channel.name, connection, encode)
+
+    def _come(self, user: User, channel: Channel, connection: Connection) -> None:
+        """Tell other protocols who is here; nobody else could ask."""
+        if channel.is_bridged:
+            name = f"{self._sender} {user.id}"
+            member = Member(name, NAME, connection.number, owns_name=False)
+            self._broker.join(channel.name, member)
 
     def _hand_over(self, user: User, connection: Connection) -> None:
         """Write what waits for a user, and say how much of it was dropped."""

@@ -10,8 +10,10 @@ from chatmux.protocols import foreign
 NAME = "webtalk"
 
 
-def encode(publication: Publication) -> tuple[bytes]:
-    """Make the message of a publication: a back-end's text as it is."""
+def encode(publication: Publication) -> tuple[bytes, ...]:
+    """Make the message of what was said: a back-end's text as it is."""
+    if foreign.is_event(publication):
+        return ()
     if publication.origin == NAME:
         return (publication.text.encode(),)
     return (f"{foreign.sender(publication)}:{publication.text}".encode(),)

@@ -50,11 +50,13 @@ class User:
 class Channel:
     """Some users who hear the same shouts."""
 
-    __slots__ = ("absent", "attendant", "members", "name", "shelf")
+    __slots__ = ("absent", "attendant", "is_bridged", "members", "name", "shelf")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, is_bridged: bool) -> None:
         self.name = name
         """The broker's."""
+        self.is_bridged = is_bridged
+        """Whether members of other protocols may want to know who is here."""
         self.members: dict[User, Place] = {}
         self.absent = 0
         """How many of the members are."""
