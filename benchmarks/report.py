@@ -41,8 +41,9 @@ it finds there; `make bench BENCH="--markdown docs/benchmarks.md"` writes this p
 naive server is what one writes first with Autobahn:
 `for c in clients: c.sendMessage(json)`.
 
-In webtalk's rows back-ends send to browsers. `bridged` is one channel of four
-protocols, each with a quarter of the receivers; back-ends of webtalk send.
+In webtalk's rows back-ends send to browsers. `bridged` is one channel of all
+protocols: multichat, MaChat over TCP and over WebSocket, Globes and webtalk have a
+fifth of the receivers each, and back-ends of webtalk send.
 """
 """What the page says before its tables."""
 

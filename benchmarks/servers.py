@@ -126,8 +126,9 @@ def _chatmux(directory: Path, *, bridged: bool = False) -> Launch | None:
     twistd = str(beside) if beside.exists() else _installed("twistd")
     if twistd is None:
         return None
-    multichat, tcp, websocket, private, public = free_ports(5)
+    multichat, tcp, websocket, globes, private, public = free_ports(6)
     secret = "password"
+    bridge = ["multichat", "machat/bench", "globes/1", "webtalk/1"]
     config = {
         "multichat": {
             "host": f"127.0.0.1:{multichat}",
@@ -135,6 +136,7 @@ def _chatmux(directory: Path, *, bridged: bool = False) -> Launch | None:
             "secret-key": secret,
         },
         "machat": {"tcp": f"127.0.0.1:{tcp}", "ws": f"127.0.0.1:{websocket}"},
+        "globes": {"address": f"127.0.0.1:{globes}"},
         "webtalk": {
             "private": f"127.0.0.1:{private}",
             "public": f"127.0.0.1:{public}",
@@ -142,7 +144,8 @@ def _chatmux(directory: Path, *, bridged: bool = False) -> Launch | None:
             # that it sends would be kept for them, too.
             "absent-seconds": 0.001,
         },
-        "bridges": [["multichat", "machat/bench", "webtalk/1"]] if bridged else [],
+        "store": "sqlite:///rooms.db",
+        "bridges": [bridge] if bridged else [],
     }
     path = directory / "config.json"
     path.write_text(json.dumps(config))
@@ -150,6 +153,7 @@ def _chatmux(directory: Path, *, bridged: bool = False) -> Launch | None:
         Door("multichat", multichat, secret=secret),
         Door("machat", tcp),
         Door("machat-ws", websocket, path="/mychat"),
+        Door("globes", globes, path="/chats/1/ws"),
         Door("webtalk", public, path="/webtalk", back_end_port=private),
     )
     if bridged:

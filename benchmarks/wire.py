@@ -10,11 +10,13 @@ function that writes a message, and who hears it. Nothing here measures.
                 -> {"action":"client-message","content":TEXT}
     machat      -> {"name":N,"room":R} LF, then lines
     machat-ws   the same as text messages on /mychat
+    globes      -> {"event_type":"join","name":N}  <- the same, with more in it
+                -> {"event_type":"send","name":N,"msg":TEXT}, all on /chats/1/ws
     webtalk     -> 00009[newuser]  <- 000nn[ok] ID!SALT  on the back-end's port, for
                 -> ID!SALT  as the first message of a receiver on /webtalk
                 -> 000nn[shout] 1!TEXT  <- 00017[ok] message sent  of a sender
-    bridged     receivers in turn as in multichat, machat, machat-ws and webtalk;
-                senders as in webtalk
+    bridged     receivers in turn as in multichat, machat, machat-ws, globes and
+                webtalk; senders as in webtalk
     nats        <- INFO ...  -> CONNECT {} PING  <- PONG  -> PUB bench SIZE
     redis       -> SUBSCRIBE bench, PUBLISH bench TEXT
 """
@@ -173,6 +175,19 @@ def _machat_ws_message(name: str, text: bytes) -> bytes:
     return text_frame(text + b"\n")
 
 
+def _globes_connect(door: Door, name: str, receives: bool) -> socket.socket:
+    sock = _dial_websocket(door)
+    join = {"event_type": "join", "name": name}
+    sock.sendall(text_frame(json.dumps(join).encode()))
+    _read_until(sock, b"}")
+    return sock
+
+
+def _globes_message(name: str, text: bytes) -> bytes:
+    event = b'{"event_type":"send","name":"%b","msg":"%b"}' % (name.encode(), text)
+    return text_frame(event)
+
+
 def _webtalk_frame(command: bytes) -> bytes:
     return b"%0*d%b" % (_LENGTH_DIGITS, len(command), command)
 
@@ -236,6 +251,7 @@ WIRES: dict[str, Wire] = {
     "multichat": Wire(_multichat_connect, _multichat_message, Hears.OTHERS),
     "machat": Wire(_machat_connect, _machat_message, Hears.EVERYONE),
     "machat-ws": Wire(_machat_ws_connect, _machat_ws_message, Hears.EVERYONE),
+    "globes": Wire(_globes_connect, _globes_message, Hears.EVERYONE),
     "webtalk": Wire(_webtalk_connect, _webtalk_message, Hears.RECEIVERS),
     "bridged": Wire(_bridged_connect, _webtalk_message, Hears.RECEIVERS),
     "nats": Wire(_nats_connect, _nats_message, Hears.RECEIVERS),

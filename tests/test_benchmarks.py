@@ -119,6 +119,12 @@ class WireTests(TestCase):
         self.assertEqual(packet["action"], "client-message")
         self.assertEqual(packet["content"].encode(), marker(7, 30))
 
+    def test_globes_message_is_the_senders_event(self) -> None:
+        frame = WIRES["globes"].message("s0", marker(7, 30))
+        event = json.loads(self.unmask(frame, 2))
+        text = marker(7, 30).decode()
+        self.assertEqual(event, {"event_type": "send", "name": "s0", "msg": text})
+
     def test_line_protocols(self) -> None:
         self.assertEqual(WIRES["machat"].message("s0", b"hi"), b"hi\n")
         self.assertEqual(WIRES["nats"].message("s0", b"hi"), b"PUB bench 2\r\nhi\r\n")

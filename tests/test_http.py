@@ -178,7 +178,7 @@ class KeepAliveTests(HTTPTestCase):
             self.assertTrue(answer.closes, headers)
             self.assertTrue(client.lost, headers)
         self.assertNotIn("/late", [request.path for request in self.server.requests])
-        self.assertEqual(dict(self.guard.counts), {"accepted": 3})
+        self.assertEqual(dict(self.guard.counts), {"accepted": 3, "answered 200": 3})
 
     def test_1_0_ends_with_its_answer(self) -> None:
         client = self.connect()
@@ -224,7 +224,7 @@ class KeepAliveTests(HTTPTestCase):
         client.ask(GET)
         client.wire.end()
         self.assertTrue(client.lost)
-        self.assertEqual(dict(self.guard.counts), {"accepted": 1})
+        self.assertEqual(dict(self.guard.counts), {"accepted": 1, "answered 200": 1})
 
 
 class FailureTests(HTTPTestCase):

@@ -22,6 +22,8 @@ from chatmux.settings import Limits
 from chatmux.transports.deadlines import Deadlines
 from chatmux.transports.stall import StallWatch, Watched
 
+_NOT_LET_IN = frozenset((401, 403, 429))
+
 
 class Guarded(Watched, Protocol):
     """What the guard knows of a connection."""
@@ -79,7 +81,8 @@ class Guard:
         """All that are open, in any state."""
         self.counts: Counter[str] = Counter()
         """``accepted``, ``ignored`` messages, ``missed`` ones, exceptions ``failed``,
-        ``closed CODE`` by this side for each code but 1000, ``too slow`` of those."""
+        ``closed CODE`` by this side for each code but 1000, ``too slow`` of those,
+        HTTP requests ``answered STATUS``."""
         self.openings: Deadlines[Guarded] = Deadlines(
             clock, limits.opening_seconds, _expire_opening
         )
@@ -139,6 +142,19 @@ class Guard:
         if self.debug:
             self.log.debug(
                 "{which} ignored: {why}", which=describe(connection), why=field(why)
+            )
+
+    def answered(self, connection: Guarded, request: str, status: int) -> None:
+        """Count an answer over HTTP; log at info who was not let in, else at debug."""
+        self.counts[f"answered {status}"] += 1
+        refused = status in _NOT_LET_IN
+        if refused or self.debug:
+            log = self.log.info if refused else self.log.debug
+            log(
+                "{which} was answered {status}: {request}",
+                which=describe(connection),
+                status=status,
+                request=field(request),
             )
 
     def missed(self, connection: Guarded, count: int) -> None:

@@ -149,6 +149,8 @@ class HTTPProtocol(RequestChannel):
             self._guard.failed(connection, "has an answer that cannot be written")
             data = answer_bytes(self._door.failed, head=head, last=last)
         connection.write(data)
+        words = f"{request.method} {request.path}"
+        self._guard.answered(connection, words, answer.status)
         self.next_request()
         if last:
             connection.end()
