@@ -26,6 +26,10 @@ class ListenError(ConfigError):
     """An address of the configuration cannot be listened on."""
 
 
+class UnreachableError(ConfigError):
+    """The store of the configuration cannot be reached now; later it may be."""
+
+
 class PeerError(ChatmuxError):
     """The peer broke its protocol's rules and its connection has to end."""
 

@@ -4,7 +4,8 @@
 
 The one module that may ask for the global reactor. What keeps the server from starting
 is one line on standard error and an exit status: 78 (EX_CONFIG) for a configuration
-that cannot be used, 1 for an address that cannot be had.
+that cannot be used, 1 for an address that cannot be had or a store that cannot be
+reached.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from twisted.python.failure import Failure
 from chatmux import __version__
 from chatmux.config import Config, read, with_store
 from chatmux.defaults import default_config, default_store
-from chatmux.errors import ConfigError, ListenError
+from chatmux.errors import ConfigError, ListenError, UnreachableError
 from chatmux.node import SECTIONS, Node
 
 EX_CONFIG = 78
@@ -153,7 +154,8 @@ def _raise_descriptor_limit() -> None:
 
 def _refuse(error: ConfigError) -> NoReturn:
     print(f"chatmux: {error}", file=sys.stderr)
-    sys.exit(1 if isinstance(error, ListenError) else EX_CONFIG)
+    later = isinstance(error, ListenError | UnreachableError)
+    sys.exit(1 if later else EX_CONFIG)
 
 
 def _reactor() -> Any:

@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
-from chatmux.errors import ConfigError, StoreError
+from chatmux.errors import ConfigError, StoreError, UnreachableError
 from chatmux.store.sql import SQLStore
 from tests.postgres import PASSWORD, QUOTED_PASSWORD, cluster
 from tests.store_contract import PLAIN, StoreContract, at_once, plain
@@ -180,6 +180,13 @@ class RefusalTests(PostgresCase):
             self.assertNotIn(hidden, text)
         return text
 
+    async def test_it_may_be_there_later(self) -> None:
+        with socket.socket() as unheard:
+            unheard.bind(("127.0.0.1", 0))
+            url = f"postgresql://chatmux@127.0.0.1:{unheard.getsockname()[1]}/x"
+            store = SQLStore(url, reactor)
+            self.assertRaises(UnreachableError, store.prepare)
+
     async def test_a_wrong_password(self) -> None:
         text = await self.refusal(self.cluster.url(self.name, "wr0ng"))
         self.assertIn('password authentication failed for user "chatmux"', text)
@@ -187,10 +194,10 @@ class RefusalTests(PostgresCase):
     async def test_a_password_that_the_database_repeats(self) -> None:
         # Here it is the user's name as well.
         text = await self.refusal(self.cluster.url(self.name, "chatmux"))
-        self.assertEqual(text, "store: the database cannot be used: OperationalError")
+        self.assertEqual(text, "store: the database cannot be reached: OperationalError")
         url = self.cluster.url(self.name).replace(f":{QUOTED_PASSWORD}", "")
         text = await self.refusal(f"{url}&password=chatmux")
-        self.assertEqual(text, "store: the database cannot be used: OperationalError")
+        self.assertEqual(text, "store: the database cannot be reached: OperationalError")
 
     async def test_no_such_database(self) -> None:
         text = await self.refusal(self.cluster.url("nowhere"))

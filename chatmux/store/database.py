@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from chatmux.errors import ConfigError, StoreError
+from chatmux.errors import ConfigError, StoreError, UnreachableError
 from chatmux.store.migrations import migrate
 
 KEY = "store"
@@ -96,8 +96,10 @@ class Database:
         """Reach the database for the first time, and bring its schema up.
 
         Raises:
-            ConfigError: It cannot be reached, or not be used.
+            UnreachableError: A server cannot be reached, or lets nobody in.
+            ConfigError: It cannot be used.
         """
+        unreachable = False
         try:
             if self._path is not None:
                 _make_file(self._path)
@@ -109,7 +111,10 @@ class Database:
             why = f"{error.filename}: {error.strerror}"
         except SQLAlchemyError as error:
             why = self._own_words(error)
+            unreachable = self._path is None and isinstance(error, OperationalError)
         # Outside of the `except`, so that nobody is shown what came before.
+        if unreachable:
+            raise UnreachableError(KEY, f"the database cannot be reached: {why}")
         raise ConfigError(KEY, f"the database cannot be used: {why}")
 
     def transact(self, work: Callable[[Connection], _T]) -> _T:
