@@ -194,10 +194,14 @@ class RefusalTests(PostgresCase):
     async def test_a_password_that_the_database_repeats(self) -> None:
         # Here it is the user's name as well.
         text = await self.refusal(self.cluster.url(self.name, "chatmux"))
-        self.assertEqual(text, "store: the database cannot be reached: OperationalError")
+        self.assertEqual(
+            text, "store: the database cannot be reached: OperationalError"
+        )
         url = self.cluster.url(self.name).replace(f":{QUOTED_PASSWORD}", "")
         text = await self.refusal(f"{url}&password=chatmux")
-        self.assertEqual(text, "store: the database cannot be reached: OperationalError")
+        self.assertEqual(
+            text, "store: the database cannot be reached: OperationalError"
+        )
 
     async def test_no_such_database(self) -> None:
         text = await self.refusal(self.cluster.url("nowhere"))
