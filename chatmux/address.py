@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 ENDPOINT_KINDS = frozenset(("tcp", "tcp4", "tcp6", "ssl", "unix", "systemd", "haproxy"))
 """First words of Twisted endpoint descriptions, which are no names of hosts."""
@@ -28,17 +28,31 @@ def is_local(address: str) -> bool:
     """Say whether nobody on another machine can reach an address directly."""
     split = host_and_port(address)
     if split is not None:
-        return _is_loopback(split[0])
+        return is_loopback(split[0])
     kind, _, rest = address.partition(":")
     if kind == "haproxy":
         return is_local(rest)
     if kind == "unix":
         return True
     interface = re.search(r":interface=([^:\\]*(?:\\:[^:\\]*)*)", address)
-    return interface is not None and _is_loopback(interface[1].replace("\\:", ":"))
+    return interface is not None and is_loopback(interface[1].replace("\\:", ":"))
 
 
-def _is_loopback(host: str) -> bool:
+def network_of(host: str) -> str:
+    """Return what stands for all addresses that one peer may have.
+
+    Of IPv6 that is a network of 64 bits: whoever has one address has all of it.
+    """
+    if ":" not in host:
+        return host
+    try:
+        return str(ip_network((host.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return host
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine, by whatever name."""
     if host == "localhost":
         return True
     try:

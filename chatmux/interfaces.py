@@ -3,7 +3,8 @@
 """The contracts between the rooms of the house.
 
 Protocols, transports and the broker know each other only by what stands here. All
-calls are synchronous and made on the reactor's thread.
+calls are made on the reactor's thread, and are synchronous but for those of `Store` and
+`Passwords`.
 """
 
 from __future__ import annotations
@@ -289,12 +290,12 @@ class Store(Protocol):
             IdTakenError: The id that it shall have is or was another room's.
         """
 
-    async def replace_room(self, room: Room) -> None:
-        """Keep a room in the place of the one with its id, which has to be there.
+    async def replace_room(self, old: Room, new: Room) -> None:
+        """Keep a room in the place of another with its id.
 
         Raises:
             TitleTakenError: As `add_room`.
-            KeyError: There is none.
+            KeyError: The old one is not there, or not as it was any more.
         """
 
     async def remove_room(self, room_id: int) -> None:

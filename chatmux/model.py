@@ -81,7 +81,7 @@ class Room:
     password: str
     """A hash of it, empty for none. Never shown to anybody."""
     generation: int
-    """How often the password was set; tokens of an older one are void."""
+    """Which password it is, at random; tokens of another one are void."""
     concealed: bool
     """Whether nobody may find out that it is there; others may have its title, too."""
     created: int

@@ -174,7 +174,7 @@ class Node(Service):
     def startService(self) -> None:
         super().startService()  # type: ignore[no-untyped-call]
         for warning in self._warnings:
-            self.guard.log.warn("{warning}", warning=warning)
+            self.guard.log.warn("{words}", words=warning)
         self.opened = Deferred.fromCoroutine(self._open())
 
     async def _open(self) -> None:
@@ -192,8 +192,10 @@ class Node(Service):
         return Deferred.fromCoroutine(self._drain())
 
     async def _drain(self) -> None:
-        # Whether that has failed was for others to see.
-        await self.opened.addErrback(lambda failure: None)
+        # Whether that has failed is for others to see, who may be waiting for it too.
+        opened: Deferred[None] = Deferred()
+        self.opened.addBoth(_then(opened))
+        await opened
         await gatherResults([listener.stop() for listener in self.listeners])
         connections = list(self.guard.connections)
         self.guard.log.info("stopping, {count} connections", count=len(connections))
@@ -207,17 +209,35 @@ class Node(Service):
         if cut.active():
             cut.cancel()
         self.guard.stop()
-        # What nobody waits for any more is still done, and not told.
+        ending = Deferred.fromCoroutine(self._end_threads())
+        seconds = max(1, self._drain_seconds)
+        await ending.addTimeout(seconds, self._reactor, self._leave_threads)
+        self.guard.log.info("stopped")
+
+    async def _end_threads(self) -> None:
+        # What waits is done, if there is time, also where nobody wants it any more.
         await self._passwords.close()
         if self._store is not None:
             await self._store.close()
-        self.guard.log.info("stopped")
+
+    def _leave_threads(self, result: object, seconds: float) -> None:
+        self.guard.log.warn("the store is not done: it is left as it is")
 
     def _cut(self) -> None:
         left = list(self.guard.connections)
         self.guard.log.warn("cutting {count} connections", count=len(left))
         for connection in left:
             connection.abort()
+
+
+def _then(waiting: Deferred[None]) -> Callable[[object], object]:
+    """Return a callback that passes on what it gets, and fires `waiting`."""
+
+    def go_on(result: object) -> object:
+        waiting.callback(None)
+        return result
+
+    return go_on
 
 
 def _by_address(doors: list[Door]) -> Iterator[list[Door]]:

@@ -68,19 +68,21 @@ class Threads:
         if self._closed or (self._most is not None and self._jobs >= self._most):
             raise BusyError("too much waits already")
         self._jobs += 1
+        told: Deferred[_T] = Deferred()
 
-        def job() -> _T:
-            try:
-                return work(*args, **kwargs)
-            finally:
-                # Counted here and not by the Deferred: whoever cancels that does not
-                # end the work.
-                self._reactor.callFromThread(self._ended)
+        def ended(well: bool, result: Any) -> None:
+            self._reactor.callFromThread(self._ended, told, well, result)
 
-        return deferToThreadPool(self._reactor, self._pool, job)
+        self._pool.callInThreadWithCallback(ended, work, *args, **kwargs)
+        return told
 
-    def _ended(self) -> None:
+    def _ended(self, told: Deferred[Any], well: bool, result: Any) -> None:
+        # Not counted by the Deferred: whoever cancels that does not end the work.
         self._jobs -= 1
+        if well:
+            told.callback(result)
+        else:
+            told.errback(result)
         if not self._jobs:
             idle, self._idle = self._idle, []
             for waiting in idle:
@@ -93,10 +95,16 @@ class Threads:
             self._idle.append(waiting)
             await waiting
 
-    async def close(self) -> None:
-        """Take no more work, wait until all is done, and end the threads."""
+    async def close(self, last: Callable[[], None] | None = None) -> None:
+        """Take no more work, wait until all is done, and end the threads.
+
+        Args:
+            last: To be done on a thread after all else.
+        """
         self._closed = True
         await self.idle()
+        if last is not None:
+            await deferToThreadPool(self._reactor, self._pool, last)
         if not self._pool.joined:
             # Waits for threads that have nothing left to do, so it holds nobody up.
             self._pool.stop()

@@ -15,6 +15,7 @@ PAGES = sorted(
 PROTOCOL_PAGES = {
     "multichat": ROOT / "docs/protocols/multichat.md",
     "machat": ROOT / "docs/protocols/machat.md",
+    "globes": ROOT / "docs/protocols/globes.md",
     "webtalk": ROOT / "docs/protocols/webtalk.md",
 }
 

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.server import DEADLINE_SECONDS, Server, program
 
 PASSWORD = "open sesame"
-ADMIN = "the admin token"
+ADMIN = "the-admin-token"
 GLOBES = {"address": "127.0.0.1:0", "admin-token": ADMIN}
 CONFIG = {"globes": GLOBES, "store": "sqlite:///rooms.db"}
 
@@ -140,9 +140,7 @@ class GlobesTestCase(SynchronousTestCase):
         self.addCleanup(server.kill)
         return server
 
-    def rest(
-        self, server: Server | int, context: ssl.SSLContext | None = None
-    ) -> Rest:
+    def rest(self, server: Server | int, context: ssl.SSLContext | None = None) -> Rest:
         """Return a client of a server, or of a port."""
         if isinstance(server, Server):
             (server,) = server.ports("globes.address")
@@ -194,5 +192,7 @@ def curl(*arguments: str, data: bytes | None = None) -> Answered:
     while head.startswith(b"HTTP/1.1 100 "):
         head, _, body = body.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
-    headers = [(name, value) for name, _, value in (one.partition(": ") for one in lines)]
+    headers = [
+        (name, value) for name, _, value in (one.partition(": ") for one in lines)
+    ]
     return Answered(int(first.split()[1]), headers, body)

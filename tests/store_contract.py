@@ -112,13 +112,13 @@ class StoreContract:
         two = await store.add_room(plain("two"))
         self.assertEqual(list(await neighbour.rooms()), [one, two])
         await neighbour.remove_room(one.id)
-        two = replace(two, title="zwei", updated=two.updated + 5)
-        await neighbour.replace_room(two)
-        self.assertEqual(list(await store.rooms()), [two])
+        zwei = replace(two, title="zwei", updated=two.updated + 5)
+        await neighbour.replace_room(two, zwei)
+        self.assertEqual(list(await store.rooms()), [zwei])
         await store.close()
         await neighbour.close()
         later = await self.open_store()
-        self.assertEqual(list(await later.rooms()), [two])
+        self.assertEqual(list(await later.rooms()), [zwei])
 
     async def test_titles_that_read_alike_are_one(self) -> None:
         store = await self.open_store()
@@ -128,7 +128,7 @@ class StoreContract:
         other = await store.add_room(plain("cafe"))
         self.assertEqual(other.id, 2)
         taking = replace(other, title="CAFE\u0301")
-        await self.raises(TitleTakenError, store.replace_room(taking))
+        await self.raises(TitleTakenError, store.replace_room(other, taking))
         self.assertEqual([r.title for r in await store.rooms()], ["Caf\u00e9", "cafe"])
 
     async def test_a_title_is_free_again_when_its_room_is_gone_or_renamed(self) -> None:
@@ -136,7 +136,7 @@ class StoreContract:
         one = await store.add_room(plain("one"))
         two = await store.add_room(plain("two"))
         await store.remove_room(one.id)
-        await store.replace_room(replace(two, title="Two!"))
+        await store.replace_room(two, replace(two, title="Two!"))
         self.assertEqual((await store.add_room(plain("ONE"))).id, 3)
         self.assertEqual((await store.add_room(plain("TWO"))).id, 4)
 
@@ -145,17 +145,40 @@ class StoreContract:
         await store.add_room(plain("other"))
         room = await store.add_room(PLAIN)
         changed = Room(room.id, "LOUNGE", "d", "private", "hash", 3, False, 4, 5)
-        await store.replace_room(changed)
+        await store.replace_room(room, changed)
         self.assertEqual((await store.rooms())[1], changed)
 
     async def test_only_what_is_there_is_replaced(self) -> None:
         store = await self.open_store()
         room = await store.add_room(PLAIN)
         for room_id in 0, -1, 2, LAST_ID, LAST_ID + 1:
-            await self.raises(KeyError, store.replace_room(plain("new", room_id)))
+            other = plain("new", room_id)
+            await self.raises(KeyError, store.replace_room(other, other))
         await store.remove_room(room.id)
-        await self.raises(KeyError, store.replace_room(room))
+        await self.raises(KeyError, store.replace_room(room, room))
         self.assertEqual(list(await store.rooms()), [])
+
+    async def test_what_another_has_changed_is_not_replaced(self) -> None:
+        store, neighbour = await self.open_store(), await self.open_store()
+        room = await store.add_room(PLAIN)
+        other = replace(room, generation=room.generation + 1)
+        await neighbour.replace_room(room, other)
+        mine = replace(room, title="mine")
+        await self.raises(KeyError, store.replace_room(room, mine))
+        self.assertEqual(list(await store.rooms()), [other])
+
+    async def test_a_concealed_room_takes_no_title(self) -> None:
+        store = await self.open_store()
+        hidden = replace(plain("one", LAST_ID - 1), concealed=True)
+        rooms = [
+            await store.add_room(room)
+            for room in (hidden, plain("one"), replace(hidden, id=LAST_ID - 2))
+        ]
+        seen = replace(hidden, concealed=False)
+        await self.raises(TitleTakenError, store.replace_room(hidden, seen))
+        await store.remove_room(rooms[1].id)
+        await store.replace_room(hidden, seen)
+        await self.raises(TitleTakenError, store.add_room(plain("one")))
 
     async def test_what_is_not_there_is_removed_without_a_word(self) -> None:
         store = await self.open_store()
@@ -263,7 +286,7 @@ class StoreContract:
         ]
         for change in bad:
             changed = replace(room, **{"title": "new", **change})
-            await self.raises(ValueError, store.replace_room(changed))
+            await self.raises(ValueError, store.replace_room(room, changed))
             await self.raises(ValueError, store.add_room(replace(changed, id=0)))
         for room_id in -1, LAST_ID + 1, 1 << 63:
             await self.raises(ValueError, store.add_room(plain("new", room_id)))
@@ -283,7 +306,7 @@ class StoreContract:
         stores = [await self.open_store(), await self.open_store()]
         rooms = [await stores[0].add_room(plain(f"{n}")) for n in range(10)]
         calls = [
-            stores[n % 2].replace_room(replace(room, title="one"))
+            stores[n % 2].replace_room(room, replace(room, title="one"))
             for n, room in enumerate(rooms)
         ]
         calls += [stores[n % 2].add_room(plain("ONE")) for n in range(10)]  # type: ignore[misc]

@@ -46,7 +46,7 @@ class Writer:
             )
             self._write("answered", title, "added", room.id)
             self._write("asked", title, "changed")
-            await self._store.replace_room(replace(room, description="changed"))
+            await self._store.replace_room(room, replace(room, description="changed"))
             self._write("answered", title, "changed", room.id)
             if count % 2:
                 self._write("asked", title, "removed")

@@ -14,9 +14,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatmux.config import Config, build, read
 from chatmux.errors import ConfigError
 from chatmux.node import SECTIONS, Node
-from chatmux.protocols import machat, multichat
+from chatmux.protocols import globes, machat, multichat
 from chatmux.settings import Secret
 from tests.certificates import make_files
+
+STORE = {"store": "sqlite:///no.db"}
 
 
 class ConfigTests(SynchronousTestCase):
@@ -147,6 +149,59 @@ class ConfigTests(SynchronousTestCase):
         ):
             self.assertIn(message, self.error({"multichat": {"secret-key": value}}))
 
+    def test_a_variable_of_the_original_is_the_key_of_globes(self) -> None:
+        self.assertIsNone(self.globes().secret_key)
+        (self.directory / ".env").write_text("SECRET_KEY=of the file beside it\n")
+        self.assertEqual(self.globes().secret_key, Secret("of the file beside it"))
+        self.environ["SECRET_KEY"] = "of the environment"
+        self.assertEqual(self.globes().secret_key, Secret("of the environment"))
+        for key in "secret-key", "Secret-Key":
+            section = self.globes(**{key: "of the section"})
+            self.assertEqual(section.secret_key, Secret("of the section"))
+        self.assertIsNone(self.globes(**{"secret-key": None}).secret_key)
+
+    def test_a_variable_that_cannot_be_a_key_is_named_by_its_key(self) -> None:
+        self.environ["SECRET_KEY"] = ""
+        self.assertIn("globes.secret-key: must not be", self.error({"globes": {}}))
+        del self.environ["SECRET_KEY"]
+        (self.directory / ".env").write_bytes(b"SECRET_KEY=\xff")
+        found = self.error({"globes": {}})
+        self.assertTrue(found.startswith("globes.secret-key: "), found)
+
+    def globes(self, **keys: Any) -> globes.Section:
+        section = self.read({"globes": keys}).sections["globes"]
+        assert isinstance(section, globes.Section)
+        return section
+
+    def test_keys_of_the_original_that_mean_nothing_may_have_any_value(self) -> None:
+        section = self.globes(WriteTimeout=10, static="public", redisurl={"a": [1]})
+        self.assertEqual(
+            (section.write_timeout, section.static, section.redis_url),
+            (10, "public", {"a": [1]}),
+        )
+        self.assertEqual(self.globes(ReadTimeout=2.5).read_timeout, 2.5)
+
+    def test_the_path_of_a_store_is_relative_to_the_configuration(self) -> None:
+        here = self.directory.absolute()
+        self.assertIsNone(self.read({"globes": {}}).top.store)
+        for store, whole in (
+            ("sqlite:///rooms.db", f"sqlite:///{here}/rooms.db"),
+            ("sqlite:///kept here/ä.db", f"sqlite:///{here}/kept here/ä.db"),
+            ("sqlite:////var/lib/rooms.db", "sqlite:////var/lib/rooms.db"),
+            ("sqlite:///:memory:", "sqlite:///:memory:"),
+            ("postgresql://u:p@h/d", "postgresql://u:p@h/d"),
+            ("rooms.db", "rooms.db"),
+        ):
+            self.assertEqual(self.read({"store": store}).top.store, Secret(whole))
+        self.environ["STORE"] = "sqlite:///rooms.db"
+        found = self.read({"store": {"env": "STORE"}}).top.store
+        self.assertEqual(found, Secret(f"sqlite:///{here}/rooms.db"))
+
+    def test_the_password_of_a_store_does_not_show(self) -> None:
+        config = self.read({"store": "postgresql+psycopg://u:canary-7f3a@h/d"})
+        self.assertNotIn("canary", repr(config) + str(config.top.store))
+        self.assertNotIn("canary", self.error({"store": ["canary-7f3a"]}))
+
     def test_secrets_do_not_show(self) -> None:
         section = self.multichat(secret_key="canary-7f3a")
         self.assertNotIn("canary", repr(section) + str(section.secret_key))
@@ -188,6 +243,23 @@ class NodeConfigTests(SynchronousTestCase):
                 "bridges[0]: irc/x is no channel",
             ),
             ({"webtalk": {"sender": "a:b"}}, "webtalk.sender: must not have a colon"),
+            ({"globes": {}}, "store: is missing, and globes needs it"),
+            ({"globes": {}, "store": "rooms.db"}, "store: should be sqlite:///FILE or"),
+            (
+                {"globes": {"secret-key": "s" * 31}},
+                "globes.secret-key: has less than 32 bytes (if it is not in the file,"
+                " it is the environment's SECRET_KEY)",
+            ),
+            ({"globes": {"keyfile": "k"}}, "globes.certfile: is missing, and HTTPS"),
+            ({"globes": {"certfile": "c"}}, "globes.keyfile: is missing, and HTTPS"),
+            (
+                {"globes": {"address": "127.0.0.1:8989"}, "machat": {}, **STORE},
+                "globes.address: has the address of machat.tcp",
+            ),
+            (
+                {"globes": {"keyfile": "absent", "certfile": "absent"}, **STORE},
+                "globes.keyfile: absent: No such file",
+            ),
         ):
             self.assertIn(message, self.error(raw))
 
@@ -198,6 +270,10 @@ class NodeConfigTests(SynchronousTestCase):
             (["multichat", "webtalk/01"], "webtalk/01 is no channel of webtalk"),
             (["multichat", "webtalk-whispers/1"], "webtalk-whispers/1 is no channel"),
             (["webtalk/1", "machat/a", "webtalk/2"], "whoever is in both would hear"),
+            (["globes/0", "machat/a"], "globes/0 is no room of Globes, as globes/1 is"),
+            (["globes/01", "machat/a"], "globes/01 is no room of Globes"),
+            (["globes", "machat/a"], "globes is no room of Globes"),
+            (["globes/Public Chat", "machat/a"], "Chat is no room of Globes"),
         ):
             found = self.error({"machat": {}, "bridges": [names]})
             self.assertIn(f"bridges[0]: {names[0]}"[:12], found)

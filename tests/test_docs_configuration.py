@@ -8,16 +8,17 @@ import json
 import re
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatmux.config import Top, build
+from chatmux.config import Config, Top, build, with_store
 from chatmux.exposure import EXAMPLE_SECRETS
 from chatmux.node import SECTIONS, Node
 from chatmux.settings import Limits, Secret, Settings, TLSFiles
+from chatmux.store.sql import SQLStore
 from chatmux.values import Values
 from tests.certificates import make_files
 from tests.documents import (
@@ -34,7 +35,7 @@ CONFIGURATION = ROOT / "docs/configuration.md"
 
 def type_in_words(annotation: Any) -> str:
     """Return how the page says a field's type."""
-    if isinstance(annotation, UnionType):
+    if isinstance(annotation, UnionType) or get_origin(annotation) is Union:
         return " or ".join(type_in_words(one) for one in get_args(annotation))
     if get_origin(annotation) is Annotated:
         return type_in_words(get_args(annotation)[0])
@@ -50,6 +51,7 @@ def type_in_words(annotation: Any) -> str:
         float: "number",
         int: "whole number",
         bool: "boolean",
+        Any: "anything",
         type(None): "null",
     }
     return words.get(annotation, "object")
@@ -98,6 +100,7 @@ class ConfigurationTests(SynchronousTestCase):
         environ = {
             "MULTICHAT_SECRET": "of the environment",
             "MULTICHAT_HOST": "[::1]:6780",
+            "GLOBES_ADMIN_TOKEN": "of-the-environment",
         }
         examples = [
             text
@@ -112,8 +115,21 @@ class ConfigurationTests(SynchronousTestCase):
             text = text.replace("/etc/chatmux/cert.pem", files.certfile)
             text = text.replace("/etc/chatmux/back-ends.pem", files.certfile)
             raw = Values(directory, environ).resolve(json.loads(text))
-            config = build(raw, SECTIONS)
+            config = self.with_some_store(build(raw, SECTIONS))
             self.assertTrue(Node(config, MemoryReactorClock()).listeners)
+
+    def with_some_store(self, config: Config) -> Config:
+        """Return a configuration with the store that a process would give it."""
+        if config.top.store is not None:
+            return config
+        return with_store(config, Secret(f"sqlite:///{self.mktemp()}"))
+
+    def test_stores(self) -> None:
+        table = rows(section_of(CONFIGURATION, "Store"))
+        urls = [without_ticks(row[0]) for row in table if "://" in row[0]]
+        self.assertEqual(len(urls), 3)
+        for url in urls:
+            SQLStore(url, MemoryReactorClock())
 
     def test_addresses(self) -> None:
         for address in ("127.0.0.1:8989", "[::1]:8989", ":8989", "unix:/run/x.sock"):
@@ -136,13 +152,13 @@ class ConfigurationTests(SynchronousTestCase):
 
     def test_example_file_boots(self) -> None:
         raw = json.loads((ROOT / "config.example.json").read_text())
-        config = build(raw, SECTIONS)
+        config = self.with_some_store(build(raw, SECTIONS))
         self.assertEqual(set(config.sections), set(SECTIONS))
         reactor: Any = MemoryReactorClock()
         node = Node(config, reactor)
         self.successResultOf(node.listen())
         self.assertEqual(
             sorted(server[0] for server in reactor.tcpServers),
-            [6780, 8099, 8989, 12344, 12345],
+            [6780, 8080, 8099, 8989, 12344, 12345],
         )
         self.assertEqual({server[3] for server in reactor.tcpServers}, {"127.0.0.1"})

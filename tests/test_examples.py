@@ -13,17 +13,20 @@ from typing import Any
 from twisted.internet import reactor as global_reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import ProcessProtocol
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from chatmux.config import build
 from chatmux.node import SECTIONS, Node
+from tests.globes_server import PASSWORD, Rest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SECRET = "of the examples"
 CONFIG = {
     "multichat": {"host": "127.0.0.1:0", "secret-key": SECRET},
     "machat": {"tcp": "127.0.0.1:0", "ws": "127.0.0.1:0"},
-    "bridges": [["multichat", "machat/lounge"]],
+    "globes": {"address": "127.0.0.1:0"},
+    "bridges": [["multichat", "machat/lounge", "globes/1"]],
 }
 
 reactor: Any = global_reactor
@@ -89,10 +92,12 @@ class ExampleTests(TestCase):
     timeout = 60
 
     async def setUp(self) -> None:  # type: ignore[override]
-        self.node = Node(build(CONFIG, SECTIONS), reactor)
+        store = f"sqlite:///{Path(self.mktemp()).absolute()}"
+        self.node = Node(build({**CONFIG, "store": store}, SECTIONS), reactor)
         await self.node.listen()
         self.node.startService()
         self.addCleanup(self.node.stopService)
+        await self.node.opened
 
     def run_example(self, name: str, key: str, *arguments: str) -> Example:
         host, port = self.node.addresses[key]
@@ -106,6 +111,14 @@ class ExampleTests(TestCase):
 
     def multichat(self, *arguments: str) -> Example:
         return self.run_example("multichat_client.py", "multichat.host", *arguments)
+
+    def globes(self, *arguments: str) -> Example:
+        return self.run_example("globes_client.py", "globes.address", *arguments)
+
+    async def add_room(self, title: str) -> None:
+        rest = Rest(self.node.addresses["globes.address"][1])
+        self.addCleanup(rest.close)
+        await deferToThread(rest.add, title, PASSWORD)
 
     async def check_own_lines(self, start: Callable[..., Example]) -> None:
         example = start("--client", "ann", "--room", "r", "--wait", "0")
@@ -125,6 +138,59 @@ class ExampleTests(TestCase):
 
     async def test_websocket_hears_its_own_lines_in_order(self) -> None:
         await self.check_own_lines(self.machat_websocket)
+
+    async def test_globes_hears_its_own_lines_in_order(self) -> None:
+        example = self.globes("--client", "ann", "--wait", "0")
+        lines = [f"line {number}" for number in range(200)]
+        example.type("\n\n".join(lines))
+        self.assertEqual((await example.end(), example.complaint), (0, b""))
+        heard = example.printed.decode().splitlines()
+        said = [f"ann: {line}" for line in lines]
+        self.assertEqual(heard, ["* ann entered the room.", *said])
+
+    async def test_globes_lists_rooms(self) -> None:
+        await self.add_room("Tea & Talk")
+        member = self.globes("--client", "ann")
+        await member.prints(b"* ann entered")
+        listing = self.globes()
+        self.assertEqual(await listing.end(), 0)
+        self.assertEqual(
+            listing.printed, b"1: Public Chat (public) ann\n2: Tea & Talk (private)\n"
+        )
+        self.assertEqual(await member.end(), 0)
+
+    async def test_globes_in_a_room_with_a_password(self) -> None:
+        await self.add_room("Tea & Talk")
+        room = "--room", "tea & talk", "--client"
+        ann = self.globes(*room, "ann", "--password", PASSWORD)
+        await ann.prints(b"* ann entered the room.\n")
+        bob = self.globes(*room, "bob", "--password", PASSWORD, "--wait", "0")
+        bob.type("hello")
+        self.assertEqual((await bob.end(), bob.complaint), (0, b""))
+        await ann.prints(b"bob entered the room.\nbob: hello\n* bob has left the room.")
+        self.assertEqual(await ann.end(), 0)
+        await self.check_refused(self.globes(*room, "eve"), b"403")
+        wrong = self.globes(*room, "eve", "--password", "wrong")
+        await self.check_refused(wrong, b"401")
+
+    async def test_globes_password_where_none_is_needed(self) -> None:
+        example = self.globes("--client", "ann", "--password", PASSWORD, "--wait", "0")
+        self.assertEqual((await example.end(), example.complaint), (0, b""))
+
+    async def test_globes_talks_over_the_bridge(self) -> None:
+        member = self.machat_tcp("--client", "ann", "--room", "lounge")
+        member.type("I am here\n")
+        await member.prints(b"ann:I am here\n")
+        globes = self.globes("--client", "bob")
+        globes.type("hello\n")
+        await member.prints(b"bob:hello\n")
+        member.type("hello bob\n")
+        await globes.prints(b"ann: hello bob\n")
+        self.assertEqual(await member.end(), 0)
+        await globes.prints(b"* ann has left the room.\n")
+        taken = self.globes("--client", "Bob")
+        await self.check_refused(taken, b"the name bob is taken")
+        self.assertEqual(await globes.end(), 0)
 
     async def test_two_talk_over_the_bridge(self) -> None:
         member = self.machat_tcp("--client", "ann", "--room", "lounge")
@@ -168,6 +234,9 @@ class ExampleTests(TestCase):
         await self.check_refused(self.machat_websocket("--client", "a:b"), colon)
         wrong = self.multichat("--client", "a", "--secret", "wrong")
         await self.check_refused(wrong, b"wrong secret key")
+        await self.check_refused(self.globes("--client", "a:b"), colon)
+        nowhere = self.globes("--client", "a", "--room", "no/where")
+        await self.check_refused(nowhere, b"404")
 
     async def test_refused_origin(self) -> None:
         evil = "--origin", "http://evil.example"
@@ -181,21 +250,25 @@ class ExampleTests(TestCase):
 
     async def test_nobody_listens(self) -> None:
         address = "--address", "127.0.0.1:1"
-        for name in ("machat_tcp.py", "machat_websocket.py"):
+        for name in ("machat_tcp.py", "machat_websocket.py", "globes_client.py"):
             example = Example(self, name, *address, "--client", "a")
             await self.check_refused(example, b"refused")
         options = "--client", "a", "--secret", "s"
         example = Example(self, "multichat_client.py", *address, *options)
         await self.check_refused(example, b"refused")
+        listing = Example(self, "globes_client.py", *address)
+        await self.check_refused(listing, b"refused")
 
     async def test_server_ends_the_conversation(self) -> None:
         members = [
             self.machat_tcp("--client", "t", "--room", "r"),
             self.machat_websocket("--client", "w", "--room", "r"),
+            self.globes("--client", "g"),
         ]
         for member in members:
             member.type("here\n")
-            await member.prints(b":here\n")
+            await member.prints(b"here\n")
         await self.node.stopService()
         await self.check_refused(members[0], b"the server closed the connection")
-        await self.check_refused(members[1], b"the server is shutting down")
+        for member in members[1:]:
+            await self.check_refused(member, b"the server is shutting down")

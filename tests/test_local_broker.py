@@ -11,12 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.broker.channel import WRITE_COST
 from chatmux.broker.local import LocalBroker
-from chatmux.model import Member, Publication
+from chatmux.model import Member, Present, Publication
 from tests.broker_contract import BrokerContract, words
 from tests.doubles import MemoryConnection, TurnClock, bracketed
+from tests.presence_contract import PresenceContract, told
 
 
-class LocalBrokerTests(BrokerContract, SynchronousTestCase):
+class LocalBrokerTests(BrokerContract, PresenceContract, SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.reported: list[str] = []
@@ -58,6 +59,35 @@ class LocalBrokerTests(BrokerContract, SynchronousTestCase):
         broker.leave("room", 1)
         self.assertEqual(len(broker), 0)
         self.assertEqual(broker.members("room"), [])
+
+    def test_members_have_the_times_of_their_coming_and_speaking(self) -> None:
+        broker = LocalBroker(self.clock, now=self.clock.seconds)
+        broker.subscribe("room", MemoryConnection(), words, presence=True)
+        for source, name, owns in (1, "ann", True), (2, "bob", False), (3, "b", False):
+            self.clock.advance(1)
+            broker.join("room", Member(name, "test", source, owns, "blue"))
+        self.clock.advance(7)
+        broker.publish("room", "bob", "hi", origin="test", source=2)
+        broker.publish("room", "eve", "hi", origin="test", source=9)
+        self.assertEqual(
+            broker.members("room"),
+            [
+                Present("ann", "test", "blue", 1, 1),
+                Present("bob", "test", "blue", 2, 10),
+                Present("b", "test", "blue", 3, 3),
+            ],
+        )
+
+    def test_the_last_to_leave_is_announced_to_who_only_watches(self) -> None:
+        broker = self.make_broker()
+        watcher = MemoryConnection()
+        subscription = broker.subscribe("room", watcher, told, presence=True)
+        broker.join("room", Member("ann", "test", 1))
+        broker.leave("room", 1)
+        self.carry()
+        self.assertEqual(watcher.written, b"ann:,event=join;ann:,event=leave;")
+        broker.unsubscribe(subscription)
+        self.assertEqual(len(broker), 0)
 
     def test_a_channel_of_the_too_slow_goes_when_they_have_gone(self) -> None:
         broker = self.make_broker(max_log_bytes=1000)

@@ -43,6 +43,14 @@ class EncodingTests(SynchronousTestCase):
         marked = publication("ann", "hi")._replace(ext={"shown": "ann (multichat)"})
         self.assertEqual(encode(marked), [b"ann (multichat):hi\n"])
 
+    def test_who_comes_or_goes_makes_no_line(self) -> None:
+        for origin in "machat", "globes":
+            silent = publication("ann", "", origin)
+            for event in "join", "leave":
+                told = silent._replace(ext={"event": event, "color": "red"})
+                self.assertEqual(encode(told), [])
+            self.assertEqual(encode(silent._replace(ext={"color": "red"})), [b"ann:\n"])
+
     @given(texts, texts)
     def test_every_line_begins_with_a_name_that_cannot_be_forged(
         self, name: str, text: str

@@ -18,6 +18,7 @@ from chatmux.protocols import multichat
 from chatmux.protocols.multichat import encode, refuse
 from chatmux.settings import Secret
 from tests.doubles import MemoryConnection
+from tests.presence_contract import told
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -35,6 +36,13 @@ class EncodingTests(SynchronousTestCase):
                 b'"content":"hello"}',
             ),
         )
+
+    def test_who_comes_or_goes_makes_no_message(self) -> None:
+        silent = publication("ann", "")
+        for event in "join", "leave":
+            told = silent._replace(ext={"event": event, "color": "red"})
+            self.assertEqual(encode(told), ())
+        self.assertEqual(len(encode(silent._replace(ext={"color": "red"}))), 1)
 
     @given(texts, texts)
     def test_any_name_and_text_come_back(self, name: str, text: str) -> None:
@@ -101,6 +109,52 @@ class SessionTests(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(one.take(), b"")
         self.assertIn(b'"source-client-name":"ann"', two.take())
+
+    def test_whoever_has_registered_is_present_until_the_end(self) -> None:
+        watcher = MemoryConnection()
+        self.broker.subscribe("multichat", watcher, told, presence=True)
+        stranger, stranger_session = self.session()
+        ann, ann_session = self.registered("ann")
+        two, two_session = self.registered("ann")
+        self.registered("b:ob")
+        members = self.broker.members("multichat")
+        self.assertEqual(
+            [(member.name, member.origin) for member in members],
+            [("ann", "multichat"), ("b_ob", "multichat")],
+        )
+        for session in stranger_session, ann_session, two_session:
+            session.closed()
+        self.clock.advance(0)
+        self.assertEqual(
+            watcher.written, b"ann:,event=join;b:ob:,event=join;ann:,event=leave;"
+        )
+        self.assertEqual(len(self.broker.members("multichat")), 1)
+        # Clients are told nothing of it.
+        for connection in stranger, ann, two:
+            self.assertEqual(connection.written, b"")
+
+    def test_comings_and_goings_between_messages_are_not_heard(self) -> None:
+        self.broker.subscribe("multichat", MemoryConnection(), told, presence=True)
+        ann, ann_session = self.registered("ann")
+        bob, bob_session = self.registered("bob")
+        for number in range(3):
+            self.send(ann_session, action="client-message", content=str(number))
+            _, eve_session = self.registered("eve")
+            self.send(eve_session, action="client-message", content="x")
+            eve_session.closed()
+        self.send(bob_session, action="client-message", content="y")
+        self.clock.advance(0)
+        for connection, heard in (ann, "xxxy"), (bob, "0x1x2x"):
+            packets = connection.take().replace(b"}{", b"}\n{").splitlines()
+            contents = [json.loads(packet)["content"] for packet in packets]
+            self.assertEqual(contents, list(heard))
+
+    def test_whoever_is_refused_is_not_present(self) -> None:
+        self.assert_refused(
+            1008, b'{"action":"register","client-name":"a","secret-key":"x"}'
+        )
+        self.assertEqual(self.broker.members("multichat"), [])
+        self.assertEqual(len(self.broker), 0)
 
     def test_registration_ends_the_opening(self) -> None:
         connection, _ = self.registered("ann")

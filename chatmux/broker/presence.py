@@ -28,9 +28,11 @@ class _Here:
 class Presence:
     """The members of one channel."""
 
-    __slots__ = ("_by_name", "_by_source", "_owners")
+    __slots__ = ("_by_name", "_by_source", "_here", "_owners")
 
     def __init__(self) -> None:
+        self._here: dict[_Here, None] = {}
+        """All, in the order of their coming."""
         self._by_source: dict[int, _Here] = {}
         self._owners: dict[str, _Here] = {}
         """Those who own their names, by the fold."""
@@ -50,7 +52,7 @@ class Presence:
                 here.since,
                 here.active,
             )
-            for here in dict.fromkeys(self._by_source.values())
+            for here in self._here
         ]
 
     def join(self, member: Member, now: float) -> bool:
@@ -66,14 +68,14 @@ class Presence:
             owner = self._owners.get(key)
             if owner is not None:
                 raise NameTakenError(owner.member)
-            self._owners[key] = self._by_source[member.source] = _Here(member, now)
-            return True
-        here = self._by_name.get((key, member.origin))
-        if here is None:
-            here = self._by_name[key, member.origin] = _Here(member, now)
-        else:
+            here = self._owners[key] = _Here(member, now)
+        elif (key, member.origin) in self._by_name:
+            here = self._by_name[key, member.origin]
             here.connections += 1
+        else:
+            here = self._by_name[key, member.origin] = _Here(member, now)
         self._by_source[member.source] = here
+        self._here[here] = None
         return here.connections == 1
 
     def leave(self, source: int) -> Member | None:
@@ -84,6 +86,7 @@ class Presence:
         here.connections -= 1
         if here.connections:
             return None
+        del self._here[here]
         key = fold(here.member.name)
         if here.member.owns_name:
             del self._owners[key]

@@ -5,15 +5,15 @@
 What comes in is settled here once, for all protocols: UTF-8 only, no byte order mark,
 one value, no NaN, any depth of nesting an error and not a crash. A half surrogate that
 an escape wrote becomes U+FFFD, as Go's decoder does it; past this entrance no string
-has one. Keys match in the exact case, unknown ones are passed over, of a repeated one
-the last counts.
+has one. Keys match in the exact case, or in any where a protocol wants that; unknown
+ones are passed over, of a repeated one the last counts.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from chatmux.errors import TextError
 
 T = TypeVar("T")
 
+_objects = msgspec.json.Decoder(dict[str, Any])
 _HALF_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -39,6 +40,20 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         if _HALF_SURROGATE_ESCAPE.search(data) is None:
             raise TextError(f"no JSON: {error}") from None
     return _decode_with_half_surrogates(data, decoder)
+
+
+def decode_in_any_case(data: bytes, kind: type[T]) -> T:
+    """Return `data`, an object whose keys may be in any case, as a `msgspec.Struct`.
+
+    Raises:
+        TextError: As `decode`.
+    """
+    found = decode(data, _objects)
+    lowered = {key.lower(): value for key, value in found.items()}
+    try:
+        return msgspec.convert(lowered, kind)
+    except msgspec.ValidationError as error:
+        raise TextError(str(error)) from None
 
 
 def _decode_with_half_surrogates(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:

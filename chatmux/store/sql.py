@@ -17,12 +17,21 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, delete, exists, insert, select, update
 from twisted.logger import Logger
 
-from chatmux.errors import ConfigError, IdTakenError, StoreError, TitleTakenError
+from chatmux.errors import (
+    BusyError,
+    ConfigError,
+    IdTakenError,
+    StoreError,
+    TitleTakenError,
+)
 from chatmux.model import Room
 from chatmux.store.database import KEY, Database
 from chatmux.store.schema import COUNTER, REMOVED, ROOM, SECRET
 from chatmux.text import fold
 from chatmux.threads import Threads
+
+WAITING = 1000
+"""How many calls may wait while the database is busy with others."""
 
 LAST_ID = 1 << 53
 """Highest id of a room: JavaScript's numbers go no further."""
@@ -78,7 +87,7 @@ class SQLStore:
         Raises:
             ConfigError: The database cannot be reached or not be used.
         """
-        threads = Threads(self._reactor, "store", self._database.threads)
+        threads = Threads(self._reactor, "store", self._database.threads, WAITING)
         try:
             await threads.run(self._database.prepare)
         except BaseException:
@@ -91,9 +100,7 @@ class SQLStore:
         """Take no more calls, do those that wait, and end connections and threads."""
         threads, self._threads = self._threads, None
         if threads is not None:
-            await threads.idle()
-            await threads.run(self._database.dispose)
-            await threads.close()
+            await threads.close(self._database.dispose)
 
     async def rooms(self) -> Sequence[Room]:
         """See `Store.rooms`."""
@@ -106,10 +113,10 @@ class SQLStore:
             raise ValueError(f"a room's id is not between 0 and {LAST_ID}")
         return await self._transact(lambda connection: _add(connection, room))
 
-    async def replace_room(self, room: Room) -> None:
+    async def replace_room(self, old: Room, new: Room) -> None:
         """See `Store.replace_room`. Raises ValueError for what no database takes."""
-        _check(room)
-        await self._transact(lambda connection: _replace(connection, room))
+        _check(new)
+        await self._transact(lambda connection: _replace(connection, old, new))
 
     async def remove_room(self, room_id: int) -> None:
         """See `Store.remove_room`."""
@@ -132,14 +139,16 @@ class SQLStore:
             raise StoreError("the store is not open")
         try:
             return await self._threads.run(self._database.transact, work)
+        except BusyError as error:
+            raise StoreError(f"nothing was done: {error}") from None
         except StoreError as error:
             self._log.error("the store failed: {why}", why=str(error))
             raise
 
 
-def _rooms(connection: Connection) -> list[Room]:
-    rows = connection.execute(select(*_COLUMNS).order_by(ROOM.c.id))
-    return [Room(**row._mapping) for row in rows]
+def _rooms(connection: Connection, *conditions: Any) -> list[Room]:
+    wanted = select(*_COLUMNS).where(*conditions).order_by(ROOM.c.id)
+    return [Room(**row._mapping) for row in connection.execute(wanted)]
 
 
 def _add(connection: Connection, room: Room) -> Room:
@@ -158,12 +167,12 @@ def _add(connection: Connection, room: Room) -> Room:
     return room
 
 
-def _replace(connection: Connection, room: Room) -> None:
+def _replace(connection: Connection, old: Room, new: Room) -> None:
     _lock(connection)
-    if not _exists(connection, ROOM.c.id == room.id):
-        raise KeyError(room.id)
-    _check_title(connection, room)
-    connection.execute(update(ROOM).where(ROOM.c.id == room.id).values(_row(room)))
+    if _rooms(connection, ROOM.c.id == new.id) != [old]:
+        raise KeyError(new.id)
+    _check_title(connection, new)
+    connection.execute(update(ROOM).where(ROOM.c.id == new.id).values(_row(new)))
 
 
 def _remove(connection: Connection, room_id: int) -> None:

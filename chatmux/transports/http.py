@@ -6,7 +6,11 @@ lost or handed to a WebSocket."""
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IProtocolNegotiationFactory,
+)
 from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -190,6 +194,7 @@ class HTTPProtocol(RequestChannel):
             self.connection.end()
 
 
+@implementer(IProtocolNegotiationFactory)
 class HTTPFactory(ServerFactory):
     """Makes an `HTTPProtocol` for each connection of a door.
 
@@ -210,3 +215,7 @@ class HTTPFactory(ServerFactory):
         protocol = HTTPProtocol(guard, door, self._patience, self._upgrades)
         protocol.factory = self
         return protocol
+
+    def acceptableProtocols(self) -> list[bytes]:
+        # Without, Twisted refuses who offers protocols over TLS, as browsers do.
+        return [b"http/1.1"]

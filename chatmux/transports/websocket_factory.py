@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
+from zope.interface import implementer
 
 from chatmux.door import WebSocketDoor
 from chatmux.transports.guard import Guard
@@ -15,6 +16,7 @@ from chatmux.transports.heartbeat import Heartbeat
 from chatmux.transports.websocket import WebSocketProtocol
 
 
+@implementer(IProtocolNegotiationFactory)
 class WebSocketFactory(WebSocketServerFactory):
     """Serves the WebSocket doors of one address, told apart by their paths.
 
@@ -61,6 +63,10 @@ class WebSocketFactory(WebSocketServerFactory):
         protocol = self._protocol()
         protocol.factory = self
         return protocol
+
+    def acceptableProtocols(self) -> list[bytes]:
+        # Without, Twisted refuses who offers protocols over TLS, as browsers do.
+        return [b"http/1.1"]
 
 
 class QuietLog:

@@ -64,6 +64,7 @@ their comings and goings are ``join`` and ``leave``; a room of a bridge stays pu
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, ClassVar
@@ -75,7 +76,8 @@ from chatmux.errors import ConfigError
 from chatmux.interfaces import Services
 from chatmux.model import Room
 from chatmux.protocols.globes import faults
-from chatmux.protocols.globes.api import API, Rules
+from chatmux.protocols.globes.access import ANYWHERE, Access, Rules
+from chatmux.protocols.globes.api import API
 from chatmux.protocols.globes.events import NAME as NAME
 from chatmux.protocols.globes.rooms import Rooms, check_bridges, room_number
 from chatmux.protocols.globes.tokens import KEY_BYTES, Tokens
@@ -109,7 +111,8 @@ class Section(Settings, frozen=True, kw_only=True):
         event_bytes: The longest event that a client may send.
         login_seconds: From the showing of a password to the end of the last token that
             it is good for, renewed as often as may be.
-        wrong_passwords: How many a minute of one address for one room are looked at.
+        wrong_passwords: How many a minute of one address for one room are looked at;
+            for all rooms together, six times as many.
         read_timeout: For a whole request; left out: ``limits.opening-seconds``.
         write_timeout: Of the original; without effect.
         static: Of the original; without effect.
@@ -125,7 +128,7 @@ class Section(Settings, frozen=True, kw_only=True):
     conceal_hidden_rooms: bool = False
     origins: tuple[str, ...] = ("*",)
     event_bytes: _Positive = 64 * 1024
-    login_seconds: Annotated[float, msgspec.Meta(gt=0)] = 7 * 24 * 3600
+    login_seconds: Annotated[float, msgspec.Meta(ge=1)] = 7 * 24 * 3600
     wrong_passwords: _Positive = 10
     read_timeout: Seconds | None = msgspec.field(name="ReadTimeout", default=None)
     write_timeout: Any = msgspec.field(name="WriteTimeout", default=None)
@@ -167,14 +170,17 @@ class Globes:
             is_bridged=services.broker.is_bridged,
         )
         await rooms.load()
-        self._api = API(
-            services,
+        tokens = Tokens(await self._key(), services.now, section.login_seconds)
+        most, seconds = section.wrong_passwords, services.clock.seconds
+        access = Access(
             rooms,
-            Tokens(await self._key(), services.now, section.login_seconds),
-            Tries(section.wrong_passwords, services.clock.seconds, services.new_lock),
-            _random_id,
+            tokens,
+            services.passwords,
+            Tries(most, seconds, services.new_lock),
+            Tries(ANYWHERE * most, seconds, services.new_lock),
             Rules(section.open_public_rooms, section.admin_token),
         )
+        self._api = API(services, rooms, tokens, access, _random_id)
 
     async def respond(self, request: Request) -> Answer:
         assert self._api is not None
@@ -243,6 +249,12 @@ def _check(section: Section) -> None:
             "globes.secret-key",
             f"has less than {KEY_BYTES} bytes (if it is not in the file, it is the"
             " environment's SECRET_KEY)",
+        )
+    admin = section.admin_token
+    if admin is not None and re.fullmatch(rb"[!-~]+", admin.encode()) is None:
+        raise ConfigError(
+            "globes.admin-token",
+            "must be ASCII without blanks, for a header to hold",
         )
     if (section.keyfile is None) != (section.certfile is None):
         missing = "keyfile" if section.keyfile is None else "certfile"

@@ -38,10 +38,6 @@ class Login(msgspec.Struct):
     secret: str | None = None
 
 
-_wish = msgspec.json.Decoder(Wish)
-_login = msgspec.json.Decoder(Login)
-
-
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a room is to be, checked."""
@@ -56,7 +52,7 @@ class Content:
 def read_wish(body: bytes) -> Wish:
     """Read a POST or PUT. Raises `FaultError` 103."""
     try:
-        return jsontext.decode(body, _wish)
+        return jsontext.decode_in_any_case(body, Wish)
     except TextError:
         raise faults.no_json() from None
 
@@ -64,7 +60,7 @@ def read_wish(body: bytes) -> Wish:
 def read_login(body: bytes) -> Login:
     """Read a request for a token; one that is no JSON says nothing."""
     try:
-        return jsontext.decode(body, _login)
+        return jsontext.decode_in_any_case(body, Login)
     except TextError:
         return Login()
 
@@ -107,27 +103,37 @@ def check(wish: Wish, old: Room | None, may_have_password: bool) -> Content:
     return Content(title, description, visibility, password)
 
 
-def show(room: Room, members: Sequence[Present]) -> dict[str, object]:
-    """Return a room as it is told: keys in the original's order, no password."""
-    shown: dict[str, object] = {
+def beginning(room: Room) -> bytes:
+    """Begin to tell a room: all but who is there, which `whole` adds.
+
+    Keys in the original's order, no password.
+    """
+    told: dict[str, object] = {
         "title": room.title,
         "description": room.description,
         "visibility": room.visibility,
         "createdAt": rfc3339(room.created / 1e6),
         "updatedAt": rfc3339(room.updated / 1e6),
         "id": room.id,
-        "users": [
-            {
-                "username": member.name,
-                "color": member.color,
-                "last_activity": rfc3339(member.active),
-            }
-            for member in members
-        ],
     }
     if not room.description:
-        del shown["description"]
-    return shown
+        del told["description"]
+    return msgspec.json.encode(told).removesuffix(b"}")
+
+
+def whole(begun: bytes, members: Sequence[Present]) -> bytes:
+    """Tell a room, with who is there."""
+    if not members:
+        return begun + b',"users":[]}'
+    users = [
+        {
+            "username": member.name,
+            "color": member.color,
+            "last_activity": rfc3339(member.active),
+        }
+        for member in members
+    ]
+    return b'%b,"users":%b}' % (begun, msgspec.json.encode(users))
 
 
 def _fits(text: str, least: int, most: int) -> bool:

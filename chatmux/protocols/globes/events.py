@@ -23,6 +23,8 @@ from chatmux.protocols import foreign, jsontext
 
 NAME = "globes"
 REFUSED = 202
+COLOR_LENGTH = 64
+"""Longest color, in characters. It is told with everything of its holder."""
 
 
 class Said(msgspec.Struct):
@@ -63,13 +65,25 @@ _encoder = msgspec.json.Encoder()
 
 def decode(message: bytes) -> Said:
     """Read an event. Raises `TextError`."""
-    return jsontext.decode(message, _decoder)
+    said = jsontext.decode(message, _decoder)
+    if said.event_type is None or said.name is None:
+        # A key in another case, as old clients in Go may write it.
+        return jsontext.decode_in_any_case(message, Said)
+    return said
+
+
+def color_of(said: Said) -> str:
+    """Return the color that a client wants, empty for one that is none."""
+    color = said.color or ""
+    return color if len(color) <= COLOR_LENGTH and color.isprintable() else ""
 
 
 def rfc3339(seconds: float) -> str:
-    """Write a time, given in seconds since the epoch."""
-    moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
-    return moment.isoformat(timespec="microseconds") + "Z"
+    """Write a time, given in seconds since the epoch, with six digits of a fraction."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    # Optimisation: isoformat takes five times as long, more than all else of an event.
+    written: str = msgspec.to_builtins(moment)
+    return written if moment.microsecond else f"{written[:-1]}.000000Z"
 
 
 def encoding_for(room_id: int) -> Callable[[Publication], tuple[bytes]]:

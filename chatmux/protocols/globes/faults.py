@@ -28,7 +28,8 @@ class FaultError(Exception):
         code: The original's own.
         words: Its words for the code.
         field: What of the request is at fault; empty for none.
-        headers: Of the answer, besides its type.
+        headers: Of the answer.
+        before: What stands before the JSON.
     """
 
     def __init__(
@@ -37,14 +38,15 @@ class FaultError(Exception):
         code: int,
         words: str,
         field: str = "",
-        headers: tuple[tuple[str, str], ...] = (),
+        headers: tuple[tuple[str, str], ...] = JSON,
+        before: bytes = b"",
     ) -> None:
         super().__init__(words)
         error = {"code": code, "error": words, "field": field}
         if not field:
             del error["field"]
         body = msgspec.json.encode({"status": False, "error": error})
-        self.answer = Answer(status, body, JSON + headers)
+        self.answer = Answer(status, before + body, headers)
 
 
 def not_found(key: str) -> FaultError:
@@ -69,10 +71,9 @@ def content(field: str) -> FaultError:
 
 def no_session() -> FaultError:
     """A WebSocket's address was asked for without a handshake."""
-    fault = FaultError(400, 301, "Could not establish session")
-    body = b"Bad Request\n" + fault.answer.body
-    fault.answer = Answer(400, body, PLAIN)
-    return fault
+    return FaultError(
+        400, 301, "Could not establish session", before=b"Bad Request\n", headers=PLAIN
+    )
 
 
 def no_name() -> FaultError:
@@ -87,7 +88,7 @@ def unauthorized() -> FaultError:
 
 def too_many_tries(seconds: int) -> FaultError:
     """There were too many wrong passwords; `seconds` until the next is looked at."""
-    retry = (("Retry-After", str(seconds)),)
+    retry = (*JSON, ("Retry-After", str(seconds)))
     return FaultError(429, 304, "Unauthorized operation", "secret", retry)
 
 
@@ -103,7 +104,7 @@ def default_room() -> FaultError:
 
 def busy() -> FaultError:
     """What is needed to answer cannot be had now."""
-    retry = (("Retry-After", "1"),)
+    retry = (*JSON, ("Retry-After", "1"))
     return FaultError(503, 503, "Server error: Try again later", "", retry)
 
 

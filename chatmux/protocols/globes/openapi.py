@@ -25,18 +25,40 @@ def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
-def _body(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _body(schema: str, /, required: bool = True, **example: str) -> dict[str, Any]:
+    content = {"schema": _ref(schema), "example": example}
+    return {"required": required, "content": {"application/json": content}}
 
 
 def _fault(description: str) -> dict[str, Any]:
     return _answer(description, _ref("Fault"))
 
 
+def _later(description: str) -> dict[str, Any]:
+    seconds = {"required": True, "schema": {"type": "integer", "minimum": 1}}
+    return {**_fault(description), "headers": {"Retry-After": seconds}}
+
+
+def _links(room: str, *operations: str) -> dict[str, Any]:
+    """Say what else can be done with the room that an answer names."""
+    parameters = {"room": f"$response.body#/{room}"}
+    return {
+        "links": {
+            operation: {"operationId": operation, "parameters": parameters}
+            for operation in operations
+        }
+    }
+
+
 def _object(required: list[str], **properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": required, "properties": properties}
 
 
+_CONTROLS = r"\u0000-\u0008\u000A-\u001F\u007F-\u009F\u2028\u2029"
+_ANY = f"[^{_CONTROLS}]"
+_NO_DIGIT = f"[^0-9{_CONTROLS}]"
+_WIDE = f"[^ -~{_CONTROLS}]"
+"""More than a byte."""
 _TEXT = {"type": "string"}
 _TIME = {"type": "string", "format": "date-time"}
 _ID = {"type": "integer", "minimum": 1, "maximum": (1 << 53) - 1}
@@ -47,10 +69,7 @@ _BAD_ROOM = _fault(
 _NO_ROOM = _fault("101 there is no such room")
 _NO_TOKEN = _fault("403 no token, or not one for this")
 _TOO_LARGE = _fault("413 the body is longer than 64 KiB")
-_BUSY = {
-    **_fault("503 cannot be done now"),
-    "headers": {"Retry-After": {"schema": {"type": "integer"}}},
-}
+_BUSY = _later("503 cannot be done now")
 _DONE = _object(["status"], status={"const": True})
 
 _SCHEMAS = {
@@ -70,35 +89,32 @@ _SCHEMAS = {
         color=_TEXT,
         last_activity=_TIME,
     ),
-    "Wish": {
-        **_object(
-            ["title", "visibility"],
-            title={
-                "type": "string",
-                "minLength": 1,
-                "maxLength": TITLE_BYTES[1],
-                "description": f"{TITLE_BYTES[0]} to {TITLE_BYTES[1]} bytes, and no"
-                " number",
-            },
-            description={
-                "type": ["string", "null"],
-                "maxLength": DESCRIPTION_BYTES,
-                "description": f"up to {DESCRIPTION_BYTES} bytes",
-            },
-            visibility={
-                "type": "string",
-                "pattern": "^([pP][uU][bB][lL][iI][cC]"
-                "|[pP][rR][iI][vV][aA][tT][eE]|[hH][iI][dD][dD][eE][nN])$",
-            },
-            password={
-                "type": ["string", "null"],
-                "maxLength": PASSWORD_BYTES[1],
-                "description": f"{PASSWORD_BYTES[0]} to {PASSWORD_BYTES[1]} bytes; of"
-                " private and hidden rooms, and only of those; of an existing one, left"
-                " out where it stays",
-            },
-        ),
-    },
+    "Wish": _object(
+        ["title", "visibility"],
+        title={
+            "type": "string",
+            "pattern": f"^{_ANY}*({_NO_DIGIT}{_ANY}|{_ANY}{_NO_DIGIT}|{_WIDE}){_ANY}*$",
+            "maxLength": TITLE_BYTES[1],
+            "description": f"{TITLE_BYTES[0]} to {TITLE_BYTES[1]} bytes, and no number",
+        },
+        description={
+            "type": ["string", "null"],
+            "maxLength": DESCRIPTION_BYTES,
+            "description": f"up to {DESCRIPTION_BYTES} bytes",
+        },
+        visibility={
+            "type": "string",
+            "pattern": "^([pP][uU][bB][lL][iI][cC]"
+            "|[pP][rR][iI][vV][aA][tT][eE]|[hH][iI][dD][dD][eE][nN])$",
+        },
+        password={
+            "type": ["string", "null"],
+            "maxLength": PASSWORD_BYTES[1],
+            "description": f"{PASSWORD_BYTES[0]} to {PASSWORD_BYTES[1]} bytes; of"
+            " private and hidden rooms, and only of those; of an existing one, left"
+            " out where it stays",
+        },
+    ),
     "Login": _object(
         [],
         name={"type": ["string", "null"]},
@@ -126,6 +142,7 @@ _ROOM = {
     "required": True,
     "description": "id or title; titles in any case",
     "schema": {"type": "string", "minLength": 1},
+    "examples": {"id": {"value": "1"}, "title": {"value": "Public Chat"}},
 }
 _BEARER: list[dict[str, list[str]]] = [{}, {"token": []}]
 
@@ -149,9 +166,12 @@ _PATHS = {
         "post": {
             "operationId": "addRoom",
             "summary": "Make a room",
-            "requestBody": _body(_ref("Wish")),
+            "requestBody": _body("Wish", title="Cats", visibility="public"),
             "responses": {
-                "201": _answer("the room", _ref("Room")),
+                "201": {
+                    **_answer("the room", _ref("Room")),
+                    **_links("id", "getRoom", "changeRoom", "removeRoom", "makeToken"),
+                },
                 "400": _BAD_ROOM,
                 "413": _TOO_LARGE,
                 "503": _BUSY,
@@ -170,7 +190,7 @@ _PATHS = {
             "operationId": "changeRoom",
             "summary": "Change a room: what is left out is gone, but the password",
             "security": _BEARER,
-            "requestBody": _body(_ref("Wish")),
+            "requestBody": _body("Wish", title="Public Chat", visibility="public"),
             "responses": {
                 "200": _answer("the room", _ref("Room")),
                 "400": _BAD_ROOM,
@@ -197,18 +217,20 @@ _PATHS = {
         "post": {
             "operationId": "makeToken",
             "summary": "Show a room's password",
-            "requestBody": _body(_ref("Login")),
+            "requestBody": _body(
+                "Login", required=False, name="ann", secret="long enough"
+            ),
             "responses": {
                 "200": _answer("a public room, which needs none", _DONE),
-                "201": _answer("the token", _ref("Token")),
+                "201": {
+                    **_answer("the token", _ref("Token")),
+                    **_links("room_id", "getRoom", "renewToken", "openSocket"),
+                },
                 "400": _fault("303 the password is right, the name is none"),
                 "401": _fault("304 the password is wrong or missing"),
                 "404": _NO_ROOM,
                 "413": _TOO_LARGE,
-                "429": {
-                    **_fault("304 too many were wrong"),
-                    "headers": {"Retry-After": {"schema": {"type": "integer"}}},
-                },
+                "429": _later("304 too many were wrong"),
                 "503": _BUSY,
             },
         },
@@ -264,7 +286,13 @@ _PATHS = {
 DOCUMENT = msgspec.json.encode(
     {
         "openapi": "3.1.0",
-        "info": {"title": "chatmux: Globes", "version": "1.0"},
+        "info": {
+            "title": "chatmux: Globes",
+            "version": "1.0",
+            "description": "Besides what each operation has, any may answer 400 to what"
+            " is no HTTP, 405 with `Allow` to other methods, 408 to a late request, 413"
+            " to a long body, 431 to a long header, 500 where the server is at fault.",
+        },
         "paths": _PATHS,
         "components": {
             "schemas": _SCHEMAS,

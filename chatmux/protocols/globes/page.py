@@ -14,7 +14,7 @@ _HEADERS = (
     ("Content-Type", "text/html; charset=utf-8"),
     (
         "Content-Security-Policy",
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none';"
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
         " form-action 'none'; frame-ancestors 'none'",
     ),
     ("X-Content-Type-Options", "nosniff"),
@@ -26,10 +26,12 @@ _HEAD = """<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Chat rooms</title>
+<link rel="icon" href="data:,">
 <style>
   :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
   body { max-width: 44rem; margin: auto; padding: 1rem }
-  li { padding: .5rem 0 }
+  li { padding: .5rem 0; overflow-wrap: anywhere }
+  a { unicode-bidi: isolate }
   small { opacity: .75 }
 </style>
 <h1>Chat rooms</h1>

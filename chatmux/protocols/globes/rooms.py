@@ -4,14 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from dataclasses import replace
 
-from chatmux.errors import ConfigError, IdTakenError, TitleTakenError
+from chatmux.errors import (
+    ConfigError,
+    IdTakenError,
+    StoreError,
+    TitleTakenError,
+)
 from chatmux.interfaces import Store
 from chatmux.model import Close, Publication, Room
 from chatmux.protocols.globes import faults
-from chatmux.protocols.globes.content import HIDDEN, PUBLIC, TITLE_BYTES
+from chatmux.protocols.globes.content import HIDDEN, PUBLIC, TITLE_BYTES, beginning
 from chatmux.protocols.globes.events import NAME, encoding_for
 from chatmux.text import fold
 
@@ -22,7 +28,8 @@ DEFAULT_DESCRIPTION = "This is the default chat, available to everyone!"
 _LONGEST_ID = 20
 """Digits with which no room's id is written, zeros before it included."""
 
-_LONGEST_TITLE = 4 * TITLE_BYTES[1]
+LONGEST_KEY = 4 * TITLE_BYTES[1]
+"""In characters, of what a room is asked for by."""
 
 ROOM_GONE = Close(1008, "the room was deleted")
 NEW_PASSWORD = Close(1008, "the room has a new password")
@@ -33,20 +40,32 @@ class LiveRoom:
 
     Attributes:
         room: What is kept of it; replaced when it is changed.
+        told: How it is told, but for who is there.
         channel: The broker's name of its channel.
         encode: Its encoding, one for all of its connections.
         connected: Called to end each connection.
         changing: Held by who changes it.
+        is_gone: Whether it was deleted.
     """
 
-    __slots__ = ("changing", "channel", "connected", "encode", "room")
+    __slots__ = (
+        "changing",
+        "channel",
+        "connected",
+        "encode",
+        "is_gone",
+        "room",
+        "told",
+    )
 
     def __init__(self, room: Room, lock: AbstractAsyncContextManager[object]) -> None:
         self.room = room
+        self.told = beginning(room)
         self.channel = f"{NAME}/{room.id}"
         self.encode: Callable[[Publication], Sequence[bytes]] = encoding_for(room.id)
         self.connected: set[Callable[[Close], None]] = set()
         self.changing = lock
+        self.is_gone = False
 
     def close_all(self, why: Close) -> None:
         """End every connection."""
@@ -84,14 +103,21 @@ class Rooms:
         self._conceal = conceal
         self._is_bridged = is_bridged
         self._by_id: dict[int, LiveRoom] = {}
-        self._by_title: dict[str, list[LiveRoom]] = {}
-        """Of several that read alike all but one are concealed, or once were."""
+        self._by_title: dict[str, LiveRoom] = {}
+        """Those that are not concealed."""
+        self._concealed: dict[str, dict[int, LiveRoom]] = {}
+        """Those that are, by title and id, the first to have the title first."""
+        self._is_doubtful = False
+        """Whether the store may have something else than memory."""
+        self._changes = 0
+        """How many were made in the store."""
 
     async def load(self) -> None:
         """Read all, and make the default room where there never was one.
 
         Raises:
             ConfigError: One that is part of a bridge has a password.
+            StoreError: The store cannot be used.
         """
         rooms = await self._store.rooms()
         if all(room.id != DEFAULT_ID for room in rooms):
@@ -101,7 +127,35 @@ class Rooms:
             rooms = await self._store.rooms()
         check_bridges(rooms, self._is_bridged)
         for room in rooms:
-            self._put(LiveRoom(room, self._new_lock()))
+            if self.conceals(room) and not room.concealed:
+                # From before rooms were concealed: its title is free from now on.
+                free = replace(room, concealed=True)
+                await self._store.replace_room(room, free)
+                room = free
+            self._put(room)
+
+    async def settle(self) -> None:
+        """Read all again, where it is not known what a change has done.
+
+        Raises:
+            StoreError: The store still cannot be used.
+        """
+        if not self._is_doubtful:
+            return
+        changes = self._changes
+        kept = {room.id: room for room in await self._store.rooms()}
+        if self._changes != changes:
+            # What was read is older than what is known: not now.
+            return
+        self._is_doubtful = False
+        for live in [one for one in self if one.room.id not in kept]:
+            self._remove(live)
+        for room in kept.values():
+            known = self._by_id.get(room.id)
+            if known is None:
+                self._put(room)
+            elif known.room != room:
+                self._change(known, room)
 
     def microseconds(self) -> int:
         """Return the time, as rooms have it."""
@@ -116,62 +170,83 @@ class Rooms:
 
     def get(self, key: str) -> LiveRoom | None:
         """Return the room with an id, where `key` is digits, or else a title."""
-        for live in self._all(key):
-            if not self.conceals(live.room):
-                return live
-        return None
+        number = room_number(key)
+        if number is None:
+            # What is longer is no way to write a title, and would take its time.
+            return self._by_title.get(fold(key)) if len(key) <= LONGEST_KEY else None
+        live = self._by_id.get(number)
+        return None if live is None or self.conceals(live.room) else live
 
-    def concealed(self, key: str) -> Sequence[LiveRoom]:
-        """Return the concealed rooms of an id or a title, the oldest first."""
-        return [live for live in self._all(key) if self.conceals(live.room)]
+    def concealed(self, key: str) -> Mapping[int, LiveRoom]:
+        """Return the concealed rooms of an id or a title, by their ids."""
+        number = room_number(key)
+        if number is None:
+            short = len(key) <= LONGEST_KEY
+            return self._concealed.get(fold(key), {}) if short else {}
+        live = self._by_id.get(number)
+        return {number: live} if live is not None and self.conceals(live.room) else {}
 
-    def titled(self, room: Room) -> LiveRoom | None:
-        """Return another room whose title `room` cannot have, None if it can."""
-        if room.concealed:
-            return None
-        for live in self._by_title.get(fold(room.title), ()):
-            if live.room.id != room.id and not live.room.concealed:
-                return live
-        return None
+    def has_title_of(self, room: Room) -> bool:
+        """Say whether another room has the title of `room`, so that this cannot."""
+        other = self._by_title.get(fold(room.title))
+        taken = other is not None and other.room.id != room.id
+        return taken and not room.concealed
 
     async def add(self, room: Room) -> LiveRoom:
-        """Keep a new room. Raises `FaultError` 102."""
-        try:
-            kept = await self._store.add_room(room)
-            while kept.password and self._is_bridged(f"{NAME}/{kept.id}"):
-                # The bridge waits for a room that all may enter: not for this one, nor
-                # for any other from now on, as ids do not come back.
-                await self._store.remove_room(kept.id)
+        """Keep a new room.
+
+        Raises:
+            FaultError: 102.
+            StoreError: It is not known whether it was kept.
+        """
+        with self._doubting():
+            try:
                 kept = await self._store.add_room(room)
-        except TitleTakenError:
-            raise faults.duplicate() from None
-        live = LiveRoom(kept, self._new_lock())
-        self._put(live)
-        return live
+                while kept.password and self._is_bridged(f"{NAME}/{kept.id}"):
+                    # The bridge waits for a room that all may enter: not for this one,
+                    # nor for any other from now on, as ids do not come back.
+                    await self._store.remove_room(kept.id)
+                    kept = await self._store.add_room(room)
+            except TitleTakenError:
+                raise faults.duplicate() from None
+        return self._by_id.get(kept.id) or self._put(kept)
 
     async def replace(self, live: LiveRoom, room: Room) -> None:
         """Keep what a room has become, and end the connections of an old password.
 
         Raises:
             FaultError: 102, or 101 where another node has deleted it.
+            StoreError: It is not known whether that was done; or another node has
+                changed the room.
         """
-        try:
-            await self._store.replace_room(room)
-        except TitleTakenError:
-            raise faults.duplicate() from None
-        except KeyError:
-            raise faults.not_found(str(room.id)) from None
-        self._drop(live)
-        old, live.room = live.room, room
-        self._put(live)
-        if room.generation != old.generation:
-            live.close_all(NEW_PASSWORD)
+        with self._doubting():
+            try:
+                await self._store.replace_room(live.room, room)
+            except TitleTakenError:
+                raise faults.duplicate() from None
+            except KeyError:
+                self._is_doubtful = True
+                await self.settle()
+                if live.is_gone:
+                    raise faults.not_found(str(room.id)) from None
+                raise StoreError("another node has changed the room") from None
+        self._change(live, room)
 
     async def remove(self, live: LiveRoom) -> None:
-        """Delete a room, and end its connections."""
-        await self._store.remove_room(live.room.id)
-        self._drop(live)
-        live.close_all(ROOM_GONE)
+        """Delete a room, and end its connections. Raises `StoreError`."""
+        with self._doubting():
+            await self._store.remove_room(live.room.id)
+        if not live.is_gone:
+            self._remove(live)
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        try:
+            yield
+            self._changes += 1
+        except StoreError:
+            self._is_doubtful = True
+            raise
 
     def _default(self) -> Room:
         at = self.microseconds()
@@ -187,27 +262,41 @@ class Rooms:
             updated=at,
         )
 
-    def _all(self, key: str) -> Sequence[LiveRoom]:
-        number = room_number(key)
-        if number is None:
-            # What is longer is no way to write a title, and would take its time.
-            short = len(key) <= _LONGEST_TITLE
-            return self._by_title.get(fold(key), ()) if short else ()
-        live = self._by_id.get(number)
-        return () if live is None else (live,)
+    def _put(self, room: Room) -> LiveRoom:
+        live = self._by_id[room.id] = LiveRoom(room, self._new_lock())
+        self._enter(live)
+        return live
 
-    def _put(self, live: LiveRoom) -> None:
-        self._by_id[live.room.id] = live
-        same = self._by_title.setdefault(fold(live.room.title), [])
-        same.append(live)
-        same.sort(key=lambda one: (one.room.concealed, one.room.created))
+    def _change(self, live: LiveRoom, room: Room) -> None:
+        self._leave(live)
+        old, live.room, live.told = live.room, room, beginning(room)
+        self._enter(live)
+        if room.generation != old.generation:
+            live.close_all(NEW_PASSWORD)
 
-    def _drop(self, live: LiveRoom) -> None:
+    def _remove(self, live: LiveRoom) -> None:
         del self._by_id[live.room.id]
+        self._leave(live)
+        live.is_gone = True
+        live.close_all(ROOM_GONE)
+
+    def _enter(self, live: LiveRoom) -> None:
+        """Let a room be found by its title."""
         key = fold(live.room.title)
-        self._by_title[key].remove(live)
-        if not self._by_title[key]:
+        if self.conceals(live.room):
+            self._concealed.setdefault(key, {})[live.room.id] = live
+        elif not live.room.concealed or key not in self._by_title:
+            # One that is concealed no more has a title that another may have, too.
+            self._by_title[key] = live
+
+    def _leave(self, live: LiveRoom) -> None:
+        key = fold(live.room.title)
+        if self._by_title.get(key) is live:
             del self._by_title[key]
+        same = self._concealed.get(key, {})
+        same.pop(live.room.id, None)
+        if not same:
+            self._concealed.pop(key, None)
 
 
 def room_number(key: str) -> int | None:

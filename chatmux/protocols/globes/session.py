@@ -7,9 +7,9 @@ from __future__ import annotations
 from chatmux.errors import NameTakenError, TextError
 from chatmux.interfaces import Broker, Clock, Connection, Delayed
 from chatmux.model import Close, Member
-from chatmux.protocols.globes.events import NAME, Said, decode, refusal
+from chatmux.protocols.globes.events import NAME, Said, color_of, decode, refusal
 from chatmux.protocols.globes.rooms import LiveRoom
-from chatmux.text import fold, name_fault
+from chatmux.text import NAME_LENGTH, fold, name_fault
 
 TOKEN_EXPIRED = Close(1008, "the token has expired")
 
@@ -97,7 +97,7 @@ class Session:
         if fault is not None:
             self._refuse(name, f"the name {fault}")
             return
-        color = said.color or ""
+        color = color_of(said)
         member = Member(name, NAME, self._connection.number, color=color)
         try:
             self._broker.join(self._room.channel, member)
@@ -113,13 +113,14 @@ class Session:
         if self._name is None or fold(name) != fold(self._name):
             self._refuse(name, self._why_not())
             return
+        color = color_of(said)
         self._broker.publish(
             self._room.channel,
             self._name,
             said.msg,
             origin=NAME,
             source=self._connection.number,
-            ext={"color": said.color} if said.color else None,
+            ext={"color": color} if color else None,
         )
 
     def _leave(self, said: Said, name: str) -> None:
@@ -139,7 +140,11 @@ class Session:
         return f"this connection has joined as {self._name}"
 
     def _refuse(self, name: str, why: str) -> None:
-        self._connection.send(refusal(name, self._room.room.id, why))
+        if self._connection.paused:
+            # Who reads nothing gets no queue of answers to what it sends.
+            self._connection.ignored(why)
+            return
+        self._connection.send(refusal(name[:NAME_LENGTH], self._room.room.id, why))
 
 
 _EVENTS = {"join": Session._join, "send": Session._send, "leave": Session._leave}

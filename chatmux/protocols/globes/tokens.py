@@ -20,7 +20,7 @@ from chatmux.model import Room
 
 LIFE_SECONDS = 3600
 KEY_BYTES = 32
-_LONGEST = 4096
+_LONGEST = 6 * 1024  # Of a name of 255 emoji it is more than 4,200 characters.
 _ALGORITHM = "HS256"
 _MOST_OFFERED = 3
 _NUMBERS = ("room_id", "exp", "auth", "gen")
@@ -122,20 +122,19 @@ class Tokens:
         return Claims(name, room_id, expires, authenticated, generation)
 
     def seconds_left(self, claims: Claims) -> float:
-        """Return for how long a token is still good."""
-        return claims.expires - self._now()
+        """Return for how long a token is still good; 0 if it has ended since."""
+        return max(0.0, claims.expires - self._now())
 
 
 def shown_tokens(headers: Mapping[str, str]) -> list[str]:
     """Return what may be the token of a request, at most a few.
 
-    ``Authorization`` has it bare or behind a word; else it is one of the subprotocols.
+    ``Authorization`` has it bare or behind a word; or it is one of the subprotocols,
+    where a proxy wants the other for itself.
     """
-    authorization = headers.get("authorization", "").split()
-    if authorization:
-        return authorization[-1:]
+    shown = headers.get("authorization", "").split()[-1:]
     offered = headers.get("sec-websocket-protocol", "").split(",", _MOST_OFFERED)
-    return [one.strip() for one in offered[:_MOST_OFFERED] if one.strip()]
+    return shown + [one.strip() for one in offered[:_MOST_OFFERED] if one.strip()]
 
 
 def same(one: str, other: bytes) -> bool:
