@@ -10,6 +10,7 @@ elsewhere becomes lines by `plain_lines`; two names that read alike have one `fo
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 NAME_LENGTH = 255
@@ -22,6 +23,7 @@ _BIDI = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _TEXT_TABLE = dict.fromkeys((*_CONTROLS, *_SEPARATORS))
 del _TEXT_TABLE[0x09]
 _UNFIT_FOR_NAMES = (*_CONTROLS, *_SEPARATORS, *_BIDI)
+_CONTROL = re.compile(f"[{re.escape(''.join(map(chr, _UNFIT_FOR_NAMES)))}]")
 _NAME_TABLE = dict.fromkeys((*_UNFIT_FOR_NAMES, ord(":")), "_")
 
 
@@ -34,6 +36,11 @@ def fold(name: str) -> str:
         return name.strip().lower()
     folded = unicodedata.normalize("NFKC", name).casefold()
     return unicodedata.normalize("NFKC", folded).strip()
+
+
+def has_controls(text: str) -> bool:
+    """Say whether `text` has a character in it that no line or name should have."""
+    return _CONTROL.search(text) is not None
 
 
 def name_fault(name: str) -> str | None:

@@ -186,7 +186,7 @@ class AnotherNodeTests(GlobesCase):
         peer = self.open("den")
         await self.store.remove_room(2)
         found = await self.faults("PUT", "/chats/2", change("bar"), ADMIN)
-        self.assertEqual(found, (503, 503, ""))
+        self.assertEqual(found, (404, 101, "2"))
         # From now on it is known.
         found = await self.faults("PUT", "/chats/2", change("bar"), ADMIN)
         self.assertEqual(found, (404, 101, "2"))

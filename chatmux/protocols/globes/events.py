@@ -13,6 +13,7 @@ TYPE is ``join``, ``send`` or ``leave``; of a join and a leave TEXT is the serve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -57,6 +58,7 @@ class Refused(msgspec.Struct):
     msg: str
 
 
+_CAPITAL_KEY = re.compile(rb'"[a-z_]{0,9}[A-Z][A-Za-z_]{0,9}"\s{0,9}:')
 _WORDS = {"join": " entered the room.", "leave": " has left the room."}
 
 _decoder = msgspec.json.Decoder(Said)
@@ -65,11 +67,10 @@ _encoder = msgspec.json.Encoder()
 
 def decode(message: bytes) -> Said:
     """Read an event. Raises `TextError`."""
-    said = jsontext.decode(message, _decoder)
-    if said.event_type is None or said.name is None:
-        # A key in another case, as old clients in Go may write it.
+    if _CAPITAL_KEY.search(message) is not None:
+        # As old clients in Go may write it.
         return jsontext.decode_in_any_case(message, Said)
-    return said
+    return jsontext.decode(message, _decoder)
 
 
 def color_of(said: Said) -> str:

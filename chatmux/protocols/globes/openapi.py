@@ -54,7 +54,7 @@ def _object(required: list[str], **properties: Any) -> dict[str, Any]:
     return {"type": "object", "required": required, "properties": properties}
 
 
-_CONTROLS = r"\u0000-\u0008\u000A-\u001F\u007F-\u009F\u2028\u2029"
+_CONTROLS = r"\u0000-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069"
 _ANY = f"[^{_CONTROLS}]"
 _NO_DIGIT = f"[^0-9{_CONTROLS}]"
 _WIDE = f"[^ -~{_CONTROLS}]"
