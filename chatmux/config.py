@@ -139,7 +139,8 @@ def _filled(raw: object, section: type[Settings], path: str, values: Values) -> 
     for key, name in section.environment.items():
         if key not in there:
             value = values.from_environment(name, f"{path}.{key}")
-            if value is not None:
+            if value:
+                # A variable that is set to nothing is as good as none.
                 extra[key] = value
     return {**raw, **extra}
 

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from chatmux.door import Answer
+from chatmux.model import GOING_AWAY
 from chatmux.transports.http import HTTPFactory
 from chatmux.transports.tls import tls_context
 from tests.certificates import client_context, make_files
@@ -102,6 +103,18 @@ class TLSTests(HTTPTestCase):
                 self.reactor.advance(1)
                 caller.wire.turn()
             self.assertFalse(caller.wire.transport.connected, request)
+        self.assert_nothing_is_left()
+
+    def test_one_that_is_kept_for_later_does_not_hold_up_the_end(self) -> None:
+        """As that of a program's pool, which reads only when it asks again."""
+        caller = self.call()
+        caller.say(GET)
+        self.assertEqual(len(list(heard(caller.hear()))), 1)
+        (connection,) = self.guard.connections
+        connection.close(GOING_AWAY)
+        caller.wire.turn()
+        self.assertFalse(caller.wire.transport.connected)
+        self.assertTrue(caller.ended)
         self.assert_nothing_is_left()
 
     def test_so_is_who_never_finishes_the_beginning(self) -> None:

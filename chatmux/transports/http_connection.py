@@ -90,6 +90,10 @@ class HTTPConnection(SocketConnection):
             self.abort()
         elif not self._protocol.answering:
             self.end()
+            if self._direct is None:
+                # Nothing is owed to anybody: not waited for the peer's part in the end
+                # of TLS, which one that keeps the connection for later does not read.
+                self._raw().loseConnection()
 
     def end(self) -> None:
         """Close when all is written. What still comes is for nobody."""
