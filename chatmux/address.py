@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 ENDPOINT_KINDS = frozenset(("tcp", "tcp4", "tcp6", "ssl", "unix", "systemd", "haproxy"))
 """First words of Twisted endpoint descriptions, which are no names of hosts."""
@@ -43,19 +43,25 @@ def network_of(host: str) -> str:
 
     Of IPv6 that is a network of 64 bits: whoever has one address has all of it.
     """
-    if ":" not in host:
-        return host
-    try:
-        return str(ip_network((host.partition("%")[0], 64), strict=False))
-    except ValueError:
-        return host
+    address = _ip(host)
+    if isinstance(address, IPv6Address):
+        return f"{IPv6Address(int(address) >> 64 << 64)}/64"
+    return host if address is None else str(address)
 
 
 def is_loopback(host: str) -> bool:
     """Say whether a host is this machine, by whatever name."""
     if host == "localhost":
         return True
+    address = _ip(host)
+    return address is not None and address.is_loopback
+
+
+def _ip(host: str) -> IPv4Address | IPv6Address | None:
+    """Read an address; one of IPv4 is itself, also where it came in by IPv6."""
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
-        return False
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

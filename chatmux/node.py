@@ -196,6 +196,7 @@ class Node(Service):
         opened: Deferred[None] = Deferred()
         self.opened.addBoth(_then(opened))
         await opened
+        began = self._reactor.seconds()
         await gatherResults([listener.stop() for listener in self.listeners])
         connections = list(self.guard.connections)
         self.guard.log.info("stopping, {count} connections", count=len(connections))
@@ -210,7 +211,8 @@ class Node(Service):
             cut.cancel()
         self.guard.stop()
         ending = Deferred.fromCoroutine(self._end_threads())
-        seconds = max(1, self._drain_seconds)
+        left = self._drain_seconds - (self._reactor.seconds() - began)
+        seconds = max(1, left)
         await ending.addTimeout(seconds, self._reactor, self._leave_threads)
         self.guard.log.info("stopped")
 

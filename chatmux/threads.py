@@ -103,8 +103,10 @@ class Threads:
         """
         self._closed = True
         await self.idle()
-        if last is not None:
-            await deferToThreadPool(self._reactor, self._pool, last)
-        if not self._pool.joined:
-            # Waits for threads that have nothing left to do, so it holds nobody up.
-            self._pool.stop()
+        try:
+            if last is not None:
+                await deferToThreadPool(self._reactor, self._pool, last)
+        finally:
+            if not self._pool.joined:
+                # Waits for threads that have nothing left to do: it holds nobody up.
+                self._pool.stop()

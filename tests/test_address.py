@@ -2,9 +2,13 @@
 # SPDX-License-Identifier: MIT
 from __future__ import annotations
 
+from ipaddress import IPv6Address
+
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatmux.address import host_and_port, is_local
+from chatmux.address import host_and_port, is_local, is_loopback, network_of
 
 
 class AddressTests(SynchronousTestCase):
@@ -59,3 +63,61 @@ class AddressTests(SynchronousTestCase):
             "systemd:domain=INET:index=0",
         ):
             self.assertFalse(is_local(address), address)
+
+    def test_what_stands_for_a_peer(self) -> None:
+        for host, expected in (
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:db8::1", "2001:db8::/64"),
+            ("2001:db8::ffff:ffff:ffff:ffff", "2001:db8::/64"),
+            ("2001:DB8:0:0:9::", "2001:db8::/64"),
+            ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+            ("fe80::1%eth0", "fe80::/64"),
+            ("::1", "::/64"),
+            # One of IPv4, at an address that listens to both: each is somebody else.
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("::ffff:c000:0202", "192.0.2.2"),
+            ("local", "local"),
+            ("host.example", "host.example"),
+            ("no:address", "no:address"),
+            ("", ""),
+        ):
+            self.assertEqual(network_of(host), expected, host)
+
+    @given(st.ip_addresses(v=6), st.ip_addresses(v=6))
+    def test_two_of_one_network_of_ipv6_are_one_peer(
+        self, one: IPv6Address, other: IPv6Address
+    ) -> None:
+        if one.ipv4_mapped is None and other.ipv4_mapped is None:
+            same = int(one) >> 64 == int(other) >> 64
+            self.assertEqual(network_of(str(one)) == network_of(str(other)), same)
+        neighbour = IPv6Address(int(one) >> 64 << 64 | int(other) % (1 << 64))
+        if one.ipv4_mapped is None and neighbour.ipv4_mapped is None:
+            self.assertEqual(network_of(str(one)), network_of(str(neighbour)))
+
+    @given(st.text())
+    def test_any_text_stands_for_something(self, host: str) -> None:
+        network_of(host)
+        is_loopback(host)
+
+    def test_hosts_that_are_this_machine(self) -> None:
+        for host in (
+            "localhost",
+            "127.0.0.1",
+            "127.255.0.9",
+            "::1",
+            "0:0:0:0:0:0:0:1",
+            "::ffff:127.0.0.1",
+        ):
+            self.assertTrue(is_loopback(host), host)
+        for host in (
+            "",
+            "local",
+            "0.0.0.0",
+            "::",
+            "128.0.0.1",
+            "::2",
+            "::ffff:192.0.2.1",
+            "127.0.0.1.example",
+            "127.1",
+        ):
+            self.assertFalse(is_loopback(host), host)

@@ -96,7 +96,7 @@ class WebSocketTests(GlobesTestCase):
                 '"msg":"Ann entered the room.","time":"TIME"}',
             ),
             (
-                '{"event_type":"send","name":"ANN","msg":"<hi> größe\\u0007"}',
+                '{"EVENT_TYPE":"send","Name":"ANN","msg":"<hi> größe\\u0007"}',
                 '{"event_type":"send","name":"Ann","room_id":1,'
                 '"msg":"<hi> größe\\u0007","time":"TIME"}',
             ),

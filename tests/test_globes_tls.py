@@ -42,6 +42,7 @@ class TLSTests(GlobesTestCase):
         client = self.rest(port, context)
         for _ in range(3):
             self.assertEqual(len(client.ask("GET", "/chats/2").json["users"]), 1)
+        client.close()
         self.assertEqual(server.stop(), 0)
         self.assertEqual(ann.end()[0], 1001)
         self.assertNotIn("in the clear", server.log)

@@ -114,6 +114,7 @@ class TLSTests(HTTPTestCase):
         connection.close(GOING_AWAY)
         caller.wire.turn()
         self.assertFalse(caller.wire.transport.connected)
+        self.assertEqual(caller.hear(), b"")
         self.assertTrue(caller.ended)
         self.assert_nothing_is_left()
 

@@ -21,9 +21,22 @@ from chatmux.errors import TextError
 
 T = TypeVar("T")
 
-_objects = msgspec.json.Decoder(dict[str, Any])
 _HALF_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class _Key(str):
+    """A key in lower case."""
+
+    __slots__ = ()
+
+
+def _lower(kind: type, key: Any) -> _Key:
+    return _Key(key.lower())
+
+
+# Lower while it is read: of two that differ in case the last one counts, too.
+_objects = msgspec.json.Decoder(dict[_Key, Any], dec_hook=_lower)
 
 
 def decode(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
@@ -49,9 +62,9 @@ def decode_in_any_case(data: bytes, kind: type[T]) -> T:
         TextError: As `decode`.
     """
     found = decode(data, _objects)
-    lowered = {key.lower(): value for key, value in found.items()}
+    plain = {str(key): value for key, value in found.items()}
     try:
-        return msgspec.convert(lowered, kind)
+        return msgspec.convert(plain, kind)
     except msgspec.ValidationError as error:
         raise TextError(str(error)) from None
 

@@ -96,7 +96,8 @@ class Database:
         """Reach the database for the first time, and bring its schema up.
 
         Raises:
-            UnreachableError: A server cannot be reached, or lets nobody in.
+            UnreachableError: A server cannot be reached, or lets nobody in; others do
+                not let go of a file.
             ConfigError: It cannot be used.
         """
         unreachable = False
@@ -111,7 +112,9 @@ class Database:
             why = f"{error.filename}: {error.strerror}"
         except SQLAlchemyError as error:
             why = self._own_words(error)
-            unreachable = self._path is None and isinstance(error, OperationalError)
+            unreachable = isinstance(error, OperationalError) and (
+                self._path is None or _is_busy(error.orig)
+            )
         # Outside of the `except`, so that nobody is shown what came before.
         if unreachable:
             raise UnreachableError(KEY, f"the database cannot be reached: {why}")
@@ -237,12 +240,17 @@ def _write_ahead(connection: sqlite3.Connection) -> str:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         except sqlite3.OperationalError as error:
             # SQLite does not wait for others by itself here.
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() > end:
+            if not _is_busy(error) or time.monotonic() > end:
                 raise
             time.sleep(0.01)
         else:
             return str(mode)
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    """Say whether it is for others, who hold a file of SQLite."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _postgres(url: URL) -> Engine:

@@ -164,7 +164,7 @@ class API:
             room = replace(room, concealed=self._rooms.conceals(room))
             self._check_title(room)
             room = await self._with_password(room, checked)
-            await self._rooms.replace(live, room)
+            await self._rooms.replace(live, old, room)
             return _json(200, self._show(live))
 
     async def remove_room(self, request: Request, key: str) -> Answer:

@@ -110,7 +110,7 @@ class Rooms:
         self._is_doubtful = False
         """Whether the store may have something else than memory."""
         self._changes = 0
-        """How many were made in the store."""
+        """How many were made in the store, or may have been."""
 
     async def load(self) -> None:
         """Read all, and make the default room where there never was one.
@@ -162,7 +162,8 @@ class Rooms:
         return int(self._now() * 1_000_000)
 
     def __iter__(self) -> Iterator[LiveRoom]:
-        return iter(self._by_id.values())
+        """Iterate over all, in the order of their ids, as after a restart."""
+        return iter([live for _, live in sorted(self._by_id.items())])
 
     def conceals(self, room: Room) -> bool:
         """Say whether nobody may find out that a room is there."""
@@ -211,8 +212,13 @@ class Rooms:
                 raise faults.duplicate() from None
         return self._by_id.get(kept.id) or self._put(kept)
 
-    async def replace(self, live: LiveRoom, room: Room) -> None:
+    async def replace(self, live: LiveRoom, old: Room, room: Room) -> None:
         """Keep what a room has become, and end the connections of an old password.
+
+        Args:
+            live: The room.
+            old: What it was when the change began.
+            room: What it is to be.
 
         Raises:
             FaultError: 102, or 101 where another node has deleted it.
@@ -221,7 +227,7 @@ class Rooms:
         """
         with self._doubting():
             try:
-                await self._store.replace_room(live.room, room)
+                await self._store.replace_room(old, room)
             except TitleTakenError:
                 raise faults.duplicate() from None
             except KeyError:
@@ -230,6 +236,9 @@ class Rooms:
                 if live.is_gone:
                     raise faults.not_found(str(room.id)) from None
                 raise StoreError("another node has changed the room") from None
+        if live.is_gone:
+            # It was read meanwhile that another node has deleted it.
+            raise faults.not_found(str(room.id))
         self._change(live, room)
 
     async def remove(self, live: LiveRoom) -> None:
@@ -243,10 +252,11 @@ class Rooms:
     def _doubting(self) -> Iterator[None]:
         try:
             yield
-            self._changes += 1
         except StoreError:
             self._is_doubtful = True
             raise
+        finally:
+            self._changes += 1
 
     def _default(self) -> Room:
         at = self.microseconds()
