@@ -162,7 +162,7 @@ class ConfigTests(SynchronousTestCase):
 
     def test_a_variable_that_cannot_be_a_key_is_named_by_its_key(self) -> None:
         self.environ["SECRET_KEY"] = ""
-        self.assertIn("globes.secret-key: must not be", self.error({"globes": {}}))
+        self.assertIsNone(self.globes().secret_key)
         del self.environ["SECRET_KEY"]
         (self.directory / ".env").write_bytes(b"SECRET_KEY=\xff")
         found = self.error({"globes": {}})

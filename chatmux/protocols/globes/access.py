@@ -151,7 +151,7 @@ class Access:
         live = self._rooms.get(key)
         found = live or next(iter(self._rooms.concealed(key).values()), None)
         room = None if found is None else found.room
-        right = password != "" and await self._is_right(
+        right = bool(password) and await self._is_right(
             password, None if room is None else room.password, host, _name(key, live)
         )
         if right and found is not None and room is not None:
