@@ -195,8 +195,9 @@ class Node(Service):
         # Whether that has failed is for others to see, who may be waiting for it too.
         opened: Deferred[None] = Deferred()
         self.opened.addBoth(_then(opened))
-        await opened
         began = self._reactor.seconds()
+        longest = max(1, self._drain_seconds)
+        await opened.addTimeout(longest, self._reactor, lambda result, seconds: None)
         await gatherResults([listener.stop() for listener in self.listeners])
         connections = list(self.guard.connections)
         self.guard.log.info("stopping, {count} connections", count=len(connections))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.errors import TextError
-from chatmux.protocols.jsontext import ObjectScanner, decode
+from chatmux.protocols.jsontext import ObjectScanner, decode, decode_in_any_case
 
 
 class Greeting(msgspec.Struct):
@@ -30,6 +30,13 @@ values = st.recursive(
     max_leaves=10,
 )
 objects = st.dictionaries(st.text(), values)
+
+FRAGMENTS = (
+    *(b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b" ", b"\xff", b"\xed\xa0\x80"),
+    *(b'"name"', b'"NAME"', b'"Age"', b'"\\ud800"', b'"\\u0000"', b"{}", b"[" * 2000),
+    *(b"null", b"true", b"7", b"-0", b"1e999", b"9" * 30, b"9" * 5000, b"NaN", b".5"),
+)
+"""Of which JSON is made, and what is almost JSON."""
 
 
 class DecodeTests(SynchronousTestCase):
@@ -90,6 +97,81 @@ class DecodeTests(SynchronousTestCase):
         name = decode(b'{"name":"%s"}' % text.encode(), decoder).name
         assert name is not None
         name.encode()
+
+
+class AnyCaseTests(SynchronousTestCase):
+    def test_keys_may_be_in_any_case(self) -> None:
+        for text, name, age in (
+            (b'{"name":"bob","age":7}', "bob", 7),
+            (b'{"Name":"bob","AGE":7}', "bob", 7),
+            (b'{"nAmE":"Bob","aGe":null}', "Bob", None),
+            (b'{"NAME":"bob","Other":[{"name":1}]}', "bob", None),
+            (b"{}", None, None),
+            (b'{"N\\u0041ME":"bob"}', "bob", None),
+            (b'{"Name":"a\\ud800b"}', "a\ufffdb", None),
+            (b'{"\\ud800":1,"Name":"bob"}', "bob", None),
+        ):
+            found = decode_in_any_case(text, Greeting)
+            self.assertEqual((found.name, found.age), (name, age), text)
+
+    def test_of_a_repeated_key_the_last_counts(self) -> None:
+        for text in (
+            b'{"name":"a","Name":"z"}',
+            b'{"Name":"a","name":"z"}',
+            b'{"name":"a","name":"z"}',
+            # Not where the first of its case stands.
+            b'{"name":"a","Name":"b","name":"z"}',
+            b'{"NAME":"a","name":"b","Name":"c","NAME":"z"}',
+        ):
+            self.assertEqual(decode_in_any_case(text, Greeting).name, "z", text)
+
+    def test_what_is_no_object_or_another_type_is_refused(self) -> None:
+        for text in (
+            b"",
+            b"null",
+            b"[]",
+            b'"name"',
+            b'{"Name":1}',
+            b'{"NAME":["bob"]}',
+            b'{"Age":"7"}',
+            b'{"Age":7.5}',
+            b'{"Age":true}',
+            b'{"Age":"\\ud800"}',
+            b'{"Name":"bob"}{}',
+            b'{"Name":NaN}',
+            b'{"x":1e999}',
+            b'{"x":' + b"1" * 5000 + b"}",
+            b'{"x":"\\ud800","y":' + b"1" * 5000 + b"}",
+            b"\xef\xbb\xbf{}",
+            b'{"Name":"\xff"}',
+            b'{"x":' * 100_000,
+            b'{"\\ud800":' + b"[" * 100_000,
+        ):
+            self.assertRaises(TextError, decode_in_any_case, text, Greeting)
+
+    @given(st.binary())
+    def test_nothing_but_a_text_error_comes_of_any_bytes(self, data: bytes) -> None:
+        with contextlib.suppress(TextError):
+            decode_in_any_case(data, Greeting)
+
+    @given(st.lists(st.sampled_from(FRAGMENTS)))
+    def test_nor_of_what_is_almost_json(self, fragments: list[bytes]) -> None:
+        with contextlib.suppress(TextError):
+            decode_in_any_case(b"".join(fragments), Greeting)
+
+    @given(st.lists(st.tuples(st.sampled_from(["name", "Name", "NAME"]), st.text())))
+    def test_any_repetition_ends_with_its_last(
+        self, pairs: list[tuple[str, str]]
+    ) -> None:
+        told = ",".join(f"{json.dumps(k)}:{json.dumps(v)}" for k, v in pairs)
+        found = decode_in_any_case(f"{{{told}}}".encode(), Greeting)
+        self.assertEqual(found.name, pairs[-1][1] if pairs else None)
+
+    @given(objects)
+    def test_any_object_is_read(self, value: dict[str, object]) -> None:
+        others = {f"_{key}": one for key, one in value.items()}
+        text = json.dumps(others | {"NAME": "bob"}).encode()
+        self.assertEqual(decode_in_any_case(text, Greeting).name, "bob")
 
 
 class ScannerTests(SynchronousTestCase):

@@ -107,6 +107,76 @@ class ThreadsTests(TestCase):
         names = {thread.name for thread in threading.enumerate()}
         self.assertEqual([name for name in names if "-test-" in name], [])
 
+    async def test_results_are_here_before_a_close_ends(self) -> None:
+        threads, gate = self.make(), self.gate()
+        told: list[str] = []
+
+        async def tell(job: Deferred[bool], name: str) -> None:
+            await job
+            told.append(name)
+
+        jobs = [
+            Deferred.fromCoroutine(tell(threads.run(gate.wait), name)) for name in "abc"
+        ]
+        failing = threads.run(dict[str, int]().__getitem__, "missing")
+        failing.addErrback(lambda failure: told.append(str(failure.value)))
+        closing = Deferred.fromCoroutine(threads.close())
+        closing.addCallback(lambda _: told.append("closed"))
+        gate.set()
+        await closing
+        self.assertEqual(told, ["a", "b", "c", "'missing'", "closed"])
+        for job in jobs:
+            await job
+
+    async def test_what_is_to_be_last_is_done_on_a_thread_after_all_else(self) -> None:
+        threads, gate = self.make(2), self.gate()
+        done: list[str] = []
+        names: list[str] = []
+
+        def last() -> None:
+            done.append("last")
+            names.append(threading.current_thread().name)
+
+        def work(name: str) -> None:
+            gate.wait()
+            done.append(name)
+
+        jobs = [threads.run(work, name) for name in "abcd"]
+        closing = Deferred.fromCoroutine(threads.close(last))
+        self.assertFalse(closing.called)
+        gate.set()
+        await closing
+        self.assertEqual((sorted(done[:4]), done[4:]), (list("abcd"), ["last"]))
+        self.assertIn("-test-", names[0])
+        self.assertTrue(all(job.called for job in jobs))
+        self.assertRaises(BusyError, threads.run, gate.wait)
+
+    async def test_a_last_without_work_before_it_and_one_that_fails(self) -> None:
+        def fail() -> None:
+            raise KeyError
+
+        done: list[str] = []
+        await self.make().close(lambda: done.append("last"))
+        self.assertEqual(done, ["last"])
+        for _ in range(2):
+            with self.assertRaises(KeyError):
+                await Threads(reactor, "test", 1).close(fail)
+            names = {thread.name for thread in threading.enumerate()}
+            self.assertEqual([name for name in names if "-test-" in name], [])
+
+    async def test_whoever_gives_a_close_up_may_close_again(self) -> None:
+        threads, gate = self.make(), self.gate()
+        job = threads.run(gate.wait)
+        closing = Deferred.fromCoroutine(threads.close())
+        closing.cancel()
+        with self.assertRaises(CancelledError):
+            await closing
+        gate.set()
+        await job
+        await threads.close()
+        names = {thread.name for thread in threading.enumerate()}
+        self.assertEqual([name for name in names if "-test-" in name], [])
+
     async def test_no_thread_starts_before_there_is_work(self) -> None:
         before = threading.active_count()
         threads = self.make()
