@@ -22,7 +22,12 @@ from chatmux.door import WebSocketDoor
 from chatmux.interfaces import Session
 from chatmux.model import NO_OPENING, NORMAL, SILENT, Close
 from chatmux.transports.connection import SocketConnection
-from chatmux.transports.frames import binary_frame, text_frame
+from chatmux.transports.frames import (
+    binary_frame,
+    is_binary,
+    text_frame,
+    whole_message,
+)
 from chatmux.transports.guard import Guard
 from chatmux.transports.heartbeat import Heartbeat
 from chatmux.transports.upgrade import origin_is_welcome, refusal_bytes, route
@@ -31,6 +36,7 @@ _MESSAGE_TOO_LATE = Close(1008, "a message was not complete in time")
 _TOO_MANY_FRAGMENTS = Close(1008, "too many fragments")
 _HEADER_TOO_LONG = 431
 _STEPS_A_TURN = 800
+_MESSAGES_A_TURN = 2000
 """Of one peer, and Autobahn takes two for a frame; at 15 µs for a frame, others wait
 6 ms."""
 
@@ -151,12 +157,46 @@ class WebSocketProtocol(WebSocketServerProtocol):
         if self.state not in (self.STATE_OPEN, self.STATE_CLOSING):
             super().consumeData()
             return
+        messages = _MESSAGES_A_TURN
         for _ in range(_STEPS_A_TURN):
+            if self.current_frame is None:
+                messages -= self._take_whole_messages(messages)
+                if not self.data or self.connection.waiting_its_turn:
+                    return
+                if not messages:
+                    break
             if not self.processData() or self.state == self.STATE_CLOSED:
                 return
             if self.connection.waiting_its_turn:
                 return
         self.connection.give_way(_nothing)
+
+    def _take_whole_messages(self, most: int) -> int:
+        """Take messages that Autobahn would hand on as they are, at a fifth of its cost.
+
+        Returns:
+            How many, at most `most`.
+        """
+        if self.state != self.STATE_OPEN or self.inside_message:
+            return 0
+        if self.session is None:
+            return 0
+        data, start, taken = self.data, 0, 0
+        # Not there twice while a session takes a message.
+        self.data = b""
+        attempt, received = self.connection.attempt, self.session.received
+        while taken < most:
+            found = whole_message(data, start, self.maxMessagePayloadSize)
+            if found is None:
+                break
+            payload, end = found
+            attempt(received, payload, is_binary(data[start]))
+            start = end
+            taken += 1
+            if self.state != self.STATE_OPEN or self.connection.waiting_its_turn:
+                break
+        self.data = data[start:]
+        return taken
 
     def consume_more(self) -> None:
         """Take what waited for the connection's turn."""
