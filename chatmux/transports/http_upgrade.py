@@ -12,6 +12,7 @@ from twisted.protocols.policies import ProtocolWrapper
 
 from chatmux.door import Answer, HTTPDoor, Refusal, Request, Upgrade, WebSocketDoor
 from chatmux.transports.guard import Guard
+from chatmux.transports.handshake import Handshake
 from chatmux.transports.http_request import tokens
 from chatmux.transports.upgrade import origin_is_welcome
 from chatmux.transports.websocket import WebSocketProtocol
@@ -69,7 +70,7 @@ class UpgradedProtocol(WebSocketProtocol):
 
     granted: Upgrade
 
-    def onConnect(self, request: ConnectionRequest) -> str | None:
+    def onConnect(self, request: ConnectionRequest | Handshake) -> str | None:
         self.door = replace(self.doors[0], new_session=self.granted.new_session)
         self.maxMessagePayloadSize = self.door.opening_bytes
         return self.granted.subprotocol
