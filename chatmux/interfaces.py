@@ -76,6 +76,13 @@ class Connection(Protocol):
         """
 
     @property
+    def keeps_order(self) -> bool:
+        """True where the order matters of what is written to it and to others like it.
+
+        Of peers, each sees its own alone.
+        """
+
+    @property
     def subscriptions(self) -> set[Subscription]:
         """Kept by the broker; the connection tells each when it pauses and resumes."""
 

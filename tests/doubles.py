@@ -71,6 +71,8 @@ class MemoryConnection:
     the pause happens inside of it.
     """
 
+    keeps_order = False
+
     def __init__(self, framing: Framing = bare, room: int = 1 << 30) -> None:
         self.number = next(_numbers)
         self.framing = framing

@@ -43,6 +43,8 @@ def binary_framing(message: bytes) -> bytes:
 class MemoryPeer:
     """A WebSocket's peer, and the connection that its session sees."""
 
+    keeps_order = False
+
     def __init__(self, number: int, session: Callable[[Any], Session]) -> None:
         self.number = number
         self.framing = text_framing

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from chatmux.broker.gather import GATHER_COST, Gather
 from chatmux.broker.group import Delivery, Group, Place
 from chatmux.broker.log import Log, weight
 from chatmux.broker.presence import Presence
@@ -66,6 +67,7 @@ class Channel:
         "_behind",
         "_carrying",
         "_deliveries",
+        "_gather",
         "_groups",
         "_interrupted",
         "_log",
@@ -110,6 +112,8 @@ class Channel:
         """Whether that goes on in another turn. Then those who are still to be written
         it are marked as due, and who is not due any more is passed over."""
         self._carrying = False
+        self._gather: Gather | None = None
+        """Given, while carrying, what would be written."""
 
     @property
     def last(self) -> int:
@@ -167,18 +171,21 @@ class Channel:
         if subscription.group is not None:
             self._remove(subscription)
 
-    def carry(self, end: int, budget: int) -> int:
+    def carry(self, end: int, budget: int, gather: Gather | None = None) -> int:
         """Carry what is in the log up to number `end` to all who are ready.
 
         Args:
             end: Not after `last`.
-            budget: What this may cost, in bytes and `WRITE_COST` for each write.
+            budget: What this may cost, in bytes and `WRITE_COST` for each write, or
+                `GATHER_COST` for what is gathered.
+            gather: To be given what else would be written.
 
         Returns:
             What is left of the budget. All was carried if it is more than 0; else
             there may be more to do in another turn.
         """
         self._carrying = True
+        self._gather = gather
         try:
             budget = self._write_deliveries(budget)
             while self.carried < end and budget > 0:
@@ -192,6 +199,7 @@ class Channel:
             self._catch_up_who_wait()
         finally:
             self._carrying = False
+            self._gather = None
         self._trim()
         return budget
 
@@ -240,8 +248,11 @@ class Channel:
         deliveries = self._deliveries
         while deliveries and budget > 0:
             delivery = deliveries[0]
-            cost = len(delivery.chunk) + WRITE_COST
-            budget -= cost * delivery.write(-(-budget // cost), self._interrupted)
+            cost = len(delivery.chunk)
+            cost += WRITE_COST if self._gather is None else GATHER_COST
+            budget -= cost * delivery.write(
+                -(-budget // cost), self._interrupted, self._gather
+            )
             if delivery.done:
                 deliveries.popleft()
         if deliveries and not self._interrupted:
@@ -262,7 +273,9 @@ class Channel:
         except Exception:
             self._give_up([subscription])
         else:
-            if chunk:
+            if chunk and self._gather is not None:
+                self._gather.add((subscription.connection,), chunk)
+            elif chunk:
                 subscription.connection.write(chunk)
 
     def _give_up(self, subscriptions: list[ChannelSubscription]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Generic, TypeVar
 
+from chatmux.broker.gather import Gather
 from chatmux.interfaces import Connection, Encoding, Framing
 from chatmux.model import Publication
 
@@ -62,25 +63,30 @@ class Delivery(Generic[P]):
         """Whether it was written to all."""
         return self._written >= len(self._connections)
 
-    def write(self, count: int, only_due: bool) -> int:
+    def write(self, count: int, only_due: bool, gather: Gather | None) -> int:
         """Write to the next `count`, or as many as there are; return how many.
 
         Args:
             count: At least 1.
             only_due: Pass over those who are not due (any more).
+            gather: To be given what else would be written.
         """
         chunk, start = self.chunk, self._written
         connections = self._connections[start : start + count]
         self._written = start + len(connections)
-        if not only_due:
+        passed = len(connections)
+        if only_due:
+            due = [place for place in self._places[start : self._written] if place.due]
+            connections = []
+            for place in due:
+                place.due = False
+                connections.append(place.connection)
+        if gather is not None:
+            gather.add(connections, chunk)
+        else:
             for connection in connections:
                 connection.write(chunk)
-        else:
-            for place in self._places[start : self._written]:
-                if place.due:
-                    place.due = False
-                    place.connection.write(chunk)
-        return len(connections)
+        return passed
 
     def mark_as_due(self) -> None:
         """Mark those who are still to be written to."""

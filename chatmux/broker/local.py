@@ -15,6 +15,7 @@ from chatmux.broker.channel import (
     ChannelSubscription,
     ErrorHook,
 )
+from chatmux.broker.gather import Gather
 from chatmux.interfaces import Clock, Connection, Encoding, Subscription
 from chatmux.model import Member, Present, Publication
 
@@ -143,6 +144,16 @@ class LocalBroker:
 
     def _carry(self, budget: int) -> None:
         """Carry stretch after stretch, while the budget lasts."""
+        if len(self._stretches) < 2:
+            self._carry_stretches(budget, None)
+            return
+        gather = Gather()
+        try:
+            self._carry_stretches(budget, gather)
+        finally:
+            gather.write()
+
+    def _carry_stretches(self, budget: int, gather: Gather | None) -> None:
         stretches = self._stretches
         while stretches and budget > 0:
             stretch = stretches[0]
@@ -151,7 +162,7 @@ class LocalBroker:
                 # What is published from here on waits behind the other channels.
                 channel.stretch = None
             begun = channel.begun_bytes
-            budget = channel.carry(stretch.end, budget)
+            budget = channel.carry(stretch.end, budget, gather)
             self._waiting_bytes -= channel.begun_bytes - begun
             if channel.has_carried(stretch.end):
                 stretches.popleft()

@@ -53,6 +53,8 @@ class SocketConnection:
         "why",
     )
 
+    keeps_order = False
+
     def __init__(
         self, guard: Guard, door: str, transport: Any, framing: Framing
     ) -> None:

@@ -32,6 +32,8 @@ class Attendant:
 
     framing = staticmethod(seal)
     paused = False
+    keeps_order = True
+    """Of what the absent miss on several channels."""
 
     def __init__(self, number: int, keep: Callable[[bytes], None]) -> None:
         self.number = number
