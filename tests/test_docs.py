@@ -18,7 +18,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from chatmux.transports import websocket, websocket_factory
+from chatmux.transports import lean, websocket, websocket_factory
 from tests.documents import (
     PAGES,
     ROOT,
@@ -39,6 +39,7 @@ class ArchitectureTests(SynchronousTestCase):
 
     def test_overrides(self) -> None:
         expected = overridden(websocket.WebSocketProtocol, WebSocketServerProtocol)
+        expected |= overridden(lean.LeanWebSocketProtocol, WebSocketServerProtocol)
         factory = websocket_factory.WebSocketFactory
         expected |= overridden(factory, WebSocketServerFactory)
         table = rows(section_of(self.page, "What Autobahn is kept from"))

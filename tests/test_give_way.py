@@ -101,22 +101,30 @@ class WebSocketTests(WebSocketTestCase):
     def texts(self, session: Any) -> list[int]:
         return [int(message) for message, _ in session.messages]
 
-    def test_reading_stops_until_all_frames_are_handed_on_in_order(self) -> None:
+    def test_reading_stops_until_all_messages_are_handed_on_in_order(self) -> None:
         peer, session = self.opened()
-        self.say(peer, 1000)
+        self.say(peer, 5000)
         taken = self.texts(session)
-        self.assertTrue(100 < len(taken) < 1000)
+        self.assertEqual(taken, list(range(2000)))
         self.assertEqual(peer.transport.producerState, "paused")
-        for _ in range(10):
-            self.clock.advance(0)
-        self.assertEqual(self.texts(session), list(range(1000)))
+        self.clock.advance(0)
+        self.assertEqual(self.texts(session), list(range(5000)))
+        self.assertEqual(peer.transport.producerState, "producing")
+
+    def test_frames_that_are_not_whole_messages_take_more_time(self) -> None:
+        peer, session = self.opened()
+        two = masked(TEXT, b"1", fin=False) + masked(0, b"2")
+        peer.say(two * 1000)
+        self.assertTrue(100 < len(session.messages) < 1000)
+        self.assertEqual(peer.transport.producerState, "paused")
+        self.clock.advance(0)
+        self.assertEqual(self.texts(session), [12] * 1000)
         self.assertEqual(peer.transport.producerState, "producing")
 
     def test_all_messages_are_in_time_once_they_are_handed_on(self) -> None:
         peer, session = self.opened()
-        self.say(peer, 1000)
-        for _ in range(10):
-            self.clock.advance(0)
+        self.say(peer, 5000)
+        self.clock.advance(0)
         self.clock.advance(31)
         self.assertEqual(peer.transport.take(), b"\x89\x00")
         peer.send(TEXT, b"7")
@@ -124,20 +132,18 @@ class WebSocketTests(WebSocketTestCase):
 
     def test_a_close_frame_behind_many_others_is_answered(self) -> None:
         peer, session = self.opened()
-        self.say(peer, 1000, masked(CLOSE, b"\x03\xe8"))
-        for _ in range(10):
-            self.clock.advance(0)
-        self.assertEqual(len(self.texts(session)), 1000)
+        self.say(peer, 5000, masked(CLOSE, b"\x03\xe8"))
+        self.clock.advance(0)
+        self.assertEqual(len(self.texts(session)), 5000)
         self.assertEqual([frame.opcode for frame in peer.hear()], [CLOSE])
 
     def test_the_answer_to_our_close_is_found_behind_many_frames(self) -> None:
         peer, session = self.opened()
-        self.say(peer, 1000, masked(CLOSE, b"\x03\xe8"))
+        self.say(peer, 5000, masked(CLOSE, b"\x03\xe8"))
         session.connection.close(NORMAL)
-        for _ in range(10):
-            self.clock.advance(0)
+        self.clock.advance(0)
         self.assertTrue(peer.protocol.wasClean)
-        self.assertTrue(len(self.texts(session)) < 1000)
+        self.assertEqual(len(self.texts(session)), 2000)
 
     def test_a_session_that_gives_way_is_handed_nothing_before_its_turn(self) -> None:
         peer, session = self.opened()
@@ -154,5 +160,5 @@ class WebSocketTests(WebSocketTestCase):
 
     def test_a_lost_connection_leaves_nothing_in_the_reactor(self) -> None:
         peer, _ = self.opened()
-        self.say(peer, 1000)
+        self.say(peer, 5000)
         self.assert_frees_all(peer)

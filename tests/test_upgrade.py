@@ -296,17 +296,18 @@ class RefusingTests(HandshakeTestCase):
             (b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: a, a\r\n\r\n", 400),
             (b"\r\n\r\n", b"\r\nOrigin: http://a\r\nOrigin: http://b\r\n\r\n", 400),
             (b"\r\n\r\n", b"\r\nOrigin: null\r\n\r\n", 403),
-            (
-                b"\r\n\r\n",
-                b"\r\nSec-WebSocket-Extensions: permessage-deflate; x=y\r\n\r\n",
-                400,
-            ),
         ):
             request = whole.replace(old, new, 1)
             self.assertNotEqual(request, whole, (old, new))
             answer = self.answer(request)
             self.assertEqual(int(answer.split()[1]), status, (new, answer))
         self.assertEqual(self.sessions, [])
+
+    def test_a_bad_offer_of_an_extension_is_no_fault(self) -> None:
+        """None is accepted, so that offers are not even read."""
+        for offer in b"permessage-deflate; x=y", b";", b"":
+            request = asking(b"/", b"Sec-WebSocket-Extensions: " + offer)
+            self.assertEqual(self.answer(request), ACCEPTED)
 
     def test_a_draft_of_the_protocol_is_no_way_around_the_origin(self) -> None:
         """Drafts have the page's origin in a header of another name."""

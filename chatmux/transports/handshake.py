@@ -4,22 +4,35 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
+from binascii import b2a_base64
 from typing import NamedTuple
 
 _MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
+_ACCEPTED = (
+    b"HTTP/1.1 101 Switching Protocols\r\n"
+    b"Upgrade: websocket\r\n"
+    b"Connection: Upgrade\r\n"
+    b"%bSec-WebSocket-Accept: %b\r\n\r\n"
+)
+_CHOSEN = b"Sec-WebSocket-Protocol: %b\r\n"
+
 # No parameters (;), no fragment (#), and nothing that could be a host (//).
-_PATH = r"/(?:[!\"$-.0-:<->@-~][!\"$-:<->@-~]*)?"
-_REQUEST_LINE = re.compile(rf"GET ({_PATH})(?:\?[!\"$-~]*)? HTTP/1\.1")
-_HEADER_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*([ -~]*)")
+_PATH = r"/(?:[!\"$-.0-:<->@-~][!\"$-:<->@-~]*+)?+"
+_QUERY = r"(?:\?[!\"$-~]*+)?+"
+_LINE = r"\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~]*+"
+# Possessive, or a header could be made that takes a second to be found not plain.
+_HEADER = re.compile(rf"GET ({_PATH}){_QUERY} HTTP/1\.1((?:{_LINE})*+)")
 _HOST = re.compile(
     r"[0-9A-Za-z._-]+(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?"
 )
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
-_ORIGIN = re.compile(r"https?://[0-9A-Za-z._-]+(?::[0-9]{1,5})?")
+# The largest ports are left out: what is beyond 65535 would be a fault.
+_ORIGIN = re.compile(
+    r"https?://[0-9A-Za-z._-]+(?::(?:[0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?"
+)
 
 
 class Handshake(NamedTuple):
@@ -47,34 +60,35 @@ def plain_handshake(header: bytes) -> Handshake | None:
     Args:
         header: Without the empty line at its end.
     """
-    first, *lines = header.decode("latin-1").split("\r\n")
-    request = _REQUEST_LINE.fullmatch(first)
-    if request is None:
+    match = _HEADER.fullmatch(header.decode("latin-1"))
+    if match is None:
         return None
     headers: dict[str, str] = {}
+    lines = match[2].split("\r\n")[1:]
     for line in lines:
-        match = _HEADER_LINE.fullmatch(line)
-        if match is None:
-            return None
-        headers[match[1].lower()] = match[2].rstrip(" ")
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
     if len(headers) < len(lines):
         # One stands there twice.
         return None
     if not (
         _HOST.fullmatch(headers.get("host", ""))
         and headers.get("upgrade", "").lower() == "websocket"
-        and "upgrade"
-        in headers.get("connection", "").lower().replace(" ", "").split(",")
+        and "upgrade" in _listed(headers.get("connection", "").lower())
         and headers.get("sec-websocket-version") == "13"
         and _KEY.fullmatch(headers.get("sec-websocket-key", ""))
         and ("origin" not in headers or _ORIGIN.fullmatch(headers["origin"]))
     ):
         return None
     offered = headers.get("sec-websocket-protocol")
-    protocols = [] if offered is None else [one.strip() for one in offered.split(",")]
+    protocols = [] if offered is None else _listed(offered)
     if len(set(protocols)) < len(protocols):
         return None
-    return Handshake(request[1], headers, protocols)
+    return Handshake(match[1], headers, protocols)
+
+
+def _listed(value: str) -> list[str]:
+    return [one.strip() for one in value.split(",")]
 
 
 def accept_bytes(key: str, subprotocol: str | None) -> bytes:
@@ -85,12 +99,5 @@ def accept_bytes(key: str, subprotocol: str | None) -> bytes:
         subprotocol: That is chosen; one that was offered.
     """
     digest = hashlib.sha1(key.encode() + _MAGIC, usedforsecurity=False).digest()
-    lines = [
-        b"HTTP/1.1 101 Switching Protocols",
-        b"Upgrade: websocket",
-        b"Connection: Upgrade",
-    ]
-    if subprotocol is not None:
-        lines.append(b"Sec-WebSocket-Protocol: " + subprotocol.encode("latin-1"))
-    lines += [b"Sec-WebSocket-Accept: " + base64.b64encode(digest), b"", b""]
-    return b"\r\n".join(lines)
+    chosen = b"" if subprotocol is None else _CHOSEN % subprotocol.encode("latin-1")
+    return _ACCEPTED % (chosen, b2a_base64(digest, newline=False))

@@ -44,6 +44,9 @@ class LeanWebSocketProtocol(WebSocketServerProtocol):
     is_closed: Any = _Unheard()
     _transport_details = TransportDetails()
 
+    websocket_version = 13
+    """The only one that is accepted."""
+
     # What Autobahn sets in each connection as it is made, to begin with.
     _perMessageCompress = None
     trackedTimings: Any = None
@@ -81,6 +84,13 @@ class LeanWebSocketProtocol(WebSocketServerProtocol):
     def __init__(self) -> None:
         """Nothing: Autobahn's makes two Deferreds and details for WAMP."""
 
+    def _connectionLost(self, reason: object) -> None:
+        """Only the state: of Autobahn's timers none runs, and `onClose` tells nobody.
+
+        Autobahn's makes the arguments of many a debug line.
+        """
+        self.state = self.STATE_CLOSED
+
     @cached_property
     def utf8validator(self) -> Any:  # type: ignore[override]
         """Made for who needs it: most messages are read the short way."""
@@ -100,6 +110,9 @@ class LeanWebSocketProtocol(WebSocketServerProtocol):
         except ConnectionDeny as denial:
             self.failHandshake(str(denial.reason), denial.code)
             return
+        except Exception as error:
+            self.failHandshake(f"Internal server error: {error}", 500)
+            return
         self.accept(plain.key, subprotocol)
 
     def onConnect(self, request: ConnectionRequest | Handshake) -> str | None:
@@ -108,8 +121,7 @@ class LeanWebSocketProtocol(WebSocketServerProtocol):
 
     def accept(self, key: str, subprotocol: str | None) -> None:
         """Answer a handshake, and be open."""
-        self.transport.write(accept_bytes(key, subprotocol))
-        self.websocket_version = 13
+        self.connection.write(accept_bytes(key, subprotocol))
         self.websocket_protocol_in_use = subprotocol
         self.state = self.STATE_OPEN
         self.onOpen()

@@ -120,7 +120,7 @@ class WebSocketProtocol(LeanWebSocketProtocol):
         if self.closeHandshakeTimeoutCall is not None:
             self.closeHandshakeTimeoutCall.cancel()
             self.closeHandshakeTimeoutCall = None
-        self._connectionLost(reason)  # type: ignore[arg-type]
+        self._connectionLost(reason)
         self.end_session()
         self.guard.release(self.connection)
         # Holds this protocol, which makes a cycle, too.
@@ -136,7 +136,8 @@ class WebSocketProtocol(LeanWebSocketProtocol):
         if self.state == self.STATE_CONNECTING and self._header_is_too_long(data):
             self.failHandshake("the header is too long", _HEADER_TOO_LONG)
             return
-        self._dataReceived(data)
+        self.data += data
+        self.consumeData()
         self._note_what_is_begun()
 
     def consumeData(self) -> None:
@@ -149,8 +150,13 @@ class WebSocketProtocol(LeanWebSocketProtocol):
         messages = _MESSAGES_A_TURN
         for _ in range(_STEPS_A_TURN):
             if self.current_frame is None:
-                messages -= self.take_whole_messages(messages)
-                if not self.data or self.connection.waiting_its_turn:
+                taken = self.take_whole_messages(messages)
+                if taken:
+                    self.heartbeat.message_ended(self)
+                    messages -= taken
+                if not self.data or self.state == self.STATE_CLOSED:
+                    return
+                if self.connection.waiting_its_turn:
                     return
                 if not messages:
                     break
