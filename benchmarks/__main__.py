@@ -16,9 +16,12 @@ from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
+from benchmarks import growth, handshakes, lag, light, memory
 from benchmarks.marker import MARKER_BYTES, MAX_RUN_SECONDS
+from benchmarks.options import joined, split
 from benchmarks.report import (
     INTRODUCTION,
+    fan_out_chart,
     fan_out_table,
     light_load_table,
     machine,
@@ -31,10 +34,20 @@ from benchmarks.servers import SYSTEMS, Running, StartError, running
 # shows how long half a million deliveries wait, which takes some servers many seconds.
 _DEFAULT_LOADS = [(100, 64), (100, 512), (1_000, 64)]
 _NAMES = ", ".join(SYSTEMS)
+SUBJECTS = {
+    "growth": growth.main,
+    "handshakes": handshakes.main,
+    "lag": lag.main,
+    "light": light.main,
+    "memory": memory.main,
+}
+"""Measurements of one thing each, by the first word of the command line."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the benchmark and return the exit status."""
+    """Run the benchmark, or that of one subject, and return the exit status."""
+    if arguments and arguments[0] in SUBJECTS:
+        return SUBJECTS[arguments[0]](arguments[1:])
     options = parse(arguments)
     failed = False
     with ExitStack() as stack:
@@ -61,11 +74,25 @@ def main(arguments: list[str]) -> int:
     )
     print(text, end="")
     if options.markdown:
-        page_text = f"# Benchmarks\n\n{INTRODUCTION}\n{machine()}\n\n{text}"
-        options.markdown.write_text(page_text, encoding="utf-8")
+        _write(options.markdown, text, fan_out_chart(fan_out, *options.loads[0]))
     runs = chain(fan_out.items(), light.items())
     bad = [case for case, figures in runs if figures.lost] + bench.refused
     return int(failed or any(case.system.startswith("chatmux") for case in bad))
+
+
+def _write(path: Path, text: str, chart: str) -> None:
+    """Write the tables into a page, and the chart beside it.
+
+    Sections of other subjects stay as they are, after these.
+    """
+    picture = path.with_suffix(".svg")
+    picture.write_text(chart, encoding="utf-8")
+    sections = split(text)[1]
+    if path.exists():
+        sections |= split(path.read_text(encoding="utf-8"))[1] | sections
+    shown = f"![Deliveries a second]({picture.name})"
+    head = f"# Benchmarks\n\n{INTRODUCTION}\n{machine()}\n\n{shown}"
+    path.write_text(joined(head, sections), encoding="utf-8")
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

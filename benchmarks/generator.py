@@ -19,7 +19,7 @@ import select
 import socket
 import time
 from array import array
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -79,8 +79,14 @@ class _Sender:
             self.unsent = self.unsent[self.sock.send(self.unsent) :]
 
 
-def measure(plan: Plan) -> Figures:
+def measure(
+    plan: Plan, during: AbstractContextManager[object] | None = None
+) -> Figures:
     """Connect, check that everybody hears, load the server, and say how it did.
+
+    Args:
+        plan: The load.
+        during: Entered when everybody hears, left when the last message has come.
 
     Raises:
         OSError: The server refused a connection, or not all receivers hear.
@@ -92,7 +98,8 @@ def measure(plan: Plan) -> Figures:
     try:
         load.connect()
         load.probe()
-        return load.run()
+        with during or nullcontext():
+            return load.run()
     finally:
         gc.enable()
         load.close()

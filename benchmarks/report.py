@@ -17,6 +17,7 @@ from importlib import metadata
 from os import cpu_count
 from pathlib import Path
 
+from benchmarks.chart import bar_chart
 from benchmarks.generator import Figures
 from benchmarks.rounds import LIGHT_RATE, LIGHT_RECEIVERS, Case
 
@@ -37,9 +38,15 @@ compare the rows of one table, and ratios more than figures. Every message is co
 at every receiver, and `lost` has to be 0.
 
 `make bench` prints these tables for your machine, with those of the other servers that
-it finds there; `make bench BENCH="--markdown docs/benchmarks.md"` writes this page. The
-naive server is what one writes first with Autobahn:
-`for c in clients: c.sendMessage(json)`.
+it finds there; `make bench BENCH="--markdown docs/benchmarks.md"` writes them here, and
+the chart beside them. The naive server is what one writes first with Autobahn:
+`for c in clients: c.sendMessage(json)`; `bare send` is a loop with one `send` for each
+delivery and no server around it.
+
+What else was measured has a section and a word of its own: `growth`, `handshakes`,
+`lag`, `light`, `memory`, as in
+`make bench BENCH="growth --markdown docs/benchmarks.md --chart docs/growth.svg"`. Each
+takes less than two minutes, and leaves the rest of the page as it is.
 
 In webtalk's rows back-ends send to browsers. `bridged` is one channel of all
 protocols: multichat, MaChat over TCP and over WebSocket, Globes and webtalk have a
@@ -85,6 +92,18 @@ def fan_out_table(results: dict[Case, Figures]) -> str:
     return table(header, rows)
 
 
+def fan_out_chart(results: dict[Case, Figures], receivers: int, window: int) -> str:
+    """Return one load's deliveries a second as an SVG chart, the fastest first."""
+    bars = [
+        (f"{case.system}, {case.wire}", figures.deliveries_per_second)
+        for case, figures in results.items()
+        if (case.receivers, case.window) == (receivers, window)
+    ]
+    bars.sort(key=lambda bar: -bar[1])
+    title = f"Deliveries a second: {receivers:,} receivers, window of {window}"
+    return bar_chart(title, bars, "chatmux")
+
+
 def light_load_table(results: dict[Case, Figures]) -> str:
     """Return the table of fixed, low rates: what a quiet conversation feels like."""
     header = ["system", "protocol", "p50 ms", "p99 ms", "lost", "CPU µs/delivery"]
@@ -103,21 +122,21 @@ def _cpu(figures: Figures) -> str:
     return f"{figures.cpu_us_per_delivery:.2f}"
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return an aligned Markdown table; the first two columns hold words."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], words: int = 2) -> str:
+    """Return an aligned Markdown table; the first columns hold words, as many."""
     lines = [header, *rows]
     widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
     shown = [
         "| "
         + " | ".join(
-            cell.ljust(width) if i < 2 else cell.rjust(width)
+            cell.ljust(width) if i < words else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         + " |"
         for line in lines
     ]
     rule = [
-        "-" * (width + 2) if i < 2 else "-" * (width + 1) + ":"
+        "-" * (width + 2) if i < words else "-" * (width + 1) + ":"
         for i, width in enumerate(widths)
     ]
     return "\n".join([shown[0], "|" + "|".join(rule) + "|", *shown[1:]])

@@ -108,7 +108,7 @@ class Bench:
                 except OSError as error:
                     self.refused.append(case)
                     say(f"{server.name}, {door.wire}: {error}")
-                _wait_until_quiet(server.pid)
+                wait_until_quiet(server.pid)
 
 
 def say(text: str) -> None:
@@ -124,7 +124,7 @@ def _load_of(case: Case) -> tuple[int, int]:
     return case.receivers, case.window
 
 
-def _wait_until_quiet(pid: int) -> None:
+def wait_until_quiet(pid: int) -> None:
     """Wait, not for ever, until the server has let go of the last connections."""
     before = -1.0
     for _ in range(_QUIET_POLLS):

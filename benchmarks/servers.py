@@ -52,10 +52,22 @@ class Running:
     pid: int
     doors: tuple[Door, ...]
 
+    def door(self, wire: str) -> Door:
+        """Return the one for a protocol."""
+        return next(door for door in self.doors if door.wire == wire)
+
+
+Start = Callable[[Path], Launch | None]
+"""Says how a server is started that may keep its files in a directory."""
+
 
 @contextmanager
-def running(name: str) -> Iterator[Running | None]:
-    """Run a server from ``SYSTEMS`` for the time of the block.
+def running(name: str, start: Start | None = None) -> Iterator[Running | None]:
+    """Run a server for the time of the block.
+
+    Args:
+        name: Of the server; of one in ``SYSTEMS``, without `start`.
+        start: Says how it is started.
 
     Yields:
         The server, or ``None`` where it is not installed.
@@ -64,7 +76,7 @@ def running(name: str) -> Iterator[Running | None]:
         StartError: It is installed and did not start.
     """
     with TemporaryDirectory(prefix="chatmux-bench-") as directory:
-        launch = SYSTEMS[name](Path(directory))
+        launch = (start or SYSTEMS[name])(Path(directory))
         if launch is None:
             yield None
             return
@@ -168,6 +180,12 @@ def _naive(directory: Path) -> Launch:
     return Launch(command, (Door("multichat", port),))
 
 
+def _bare(directory: Path) -> Launch:
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "benchmarks.bare", str(port)]
+    return Launch(command, (Door("machat", port),))
+
+
 def _node(directory: Path) -> Launch | None:
     node = _installed("node")
     script = Path(__file__).with_name("naive_ws.js")
@@ -198,10 +216,11 @@ def _nats(directory: Path) -> Launch | None:
     return Launch([program, "-a", "127.0.0.1", "-p", str(port)], (Door("nats", port),))
 
 
-SYSTEMS: dict[str, Callable[[Path], Launch | None]] = {
+SYSTEMS: dict[str, Start] = {
     "chatmux": _chatmux,
     "chatmux bridged": partial(_chatmux, bridged=True),
     "naive Autobahn": _naive,
+    "bare send": _bare,
     "node ws": _node,
     "nats-server": _nats,
     "redis-server": _redis,

@@ -108,7 +108,8 @@ def text_frame(payload: bytes) -> bytes:
     return head + _MASK + masked.to_bytes(size, "little")
 
 
-def _dial(port: int) -> socket.socket:
+def dial(port: int) -> socket.socket:
+    """Open a connection on which small writes leave at once."""
     sock = socket.create_connection(("127.0.0.1", port), _CONNECT_SECONDS)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
@@ -124,8 +125,9 @@ def _read_until(sock: socket.socket, end: bytes) -> bytes:
     return data
 
 
-def _dial_websocket(door: Door) -> socket.socket:
-    sock = _dial(door.port)
+def dial_websocket(door: Door) -> socket.socket:
+    """Open a WebSocket, and say nothing."""
+    sock = dial(door.port)
     sock.sendall(
         f"GET {door.path} HTTP/1.1\r\n"
         f"Host: 127.0.0.1:{door.port}\r\n"
@@ -140,7 +142,7 @@ def _dial_websocket(door: Door) -> socket.socket:
 
 
 def _multichat_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = _dial_websocket(door)
+    sock = dial_websocket(door)
     register = {"action": "register", "client-name": name, "secret-key": door.secret}
     sock.sendall(text_frame(json.dumps(register).encode()))
     _read_until(sock, b"}")
@@ -156,7 +158,7 @@ def _machat_hello(door: Door, name: str) -> bytes:
 
 
 def _machat_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = _dial(door.port)
+    sock = dial(door.port)
     sock.sendall(_machat_hello(door, name) + b"\n")
     return sock
 
@@ -166,7 +168,7 @@ def _machat_message(name: str, text: bytes) -> bytes:
 
 
 def _machat_ws_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = _dial_websocket(door)
+    sock = dial_websocket(door)
     sock.sendall(text_frame(_machat_hello(door, name)))
     return sock
 
@@ -176,7 +178,7 @@ def _machat_ws_message(name: str, text: bytes) -> bytes:
 
 
 def _globes_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = _dial_websocket(door)
+    sock = dial_websocket(door)
     join = {"event_type": "join", "name": name}
     sock.sendall(text_frame(json.dumps(join).encode()))
     _read_until(sock, b"}")
@@ -193,16 +195,21 @@ def _webtalk_frame(command: bytes) -> bytes:
 
 
 def _webtalk_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    back_end = _dial(door.back_end_port)
     if not receives:
-        return back_end
-    with back_end:
+        return dial(door.back_end_port)
+    user = webtalk_user(door.back_end_port)
+    sock = dial_websocket(door)
+    sock.sendall(text_frame(user))
+    return sock
+
+
+def webtalk_user(back_end_port: int) -> bytes:
+    """Make a new user, and return what its browser says to log in."""
+    with dial(back_end_port) as back_end:
         back_end.sendall(_webtalk_frame(b"[newuser]") + _webtalk_frame(b""))
         answers = _read_until(back_end, b"goodbye")
     answer = answers[_LENGTH_DIGITS:][: int(answers[:_LENGTH_DIGITS])]
-    sock = _dial_websocket(door)
-    sock.sendall(text_frame(answer.removeprefix(b"[ok] ")))
-    return sock
+    return answer.removeprefix(b"[ok] ")
 
 
 def _webtalk_message(name: str, text: bytes) -> bytes:
@@ -217,7 +224,7 @@ def _bridged_connect(door: Door, name: str, receives: bool) -> socket.socket:
 
 
 def _nats_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = _dial(door.port)
+    sock = dial(door.port)
     _read_until(sock, b"\r\n")
     subscribe = b"SUB %b 1\r\n" % _TOPIC if receives else b""
     sock.sendall(b'CONNECT {"verbose":false}\r\n' + subscribe + b"PING\r\n")
@@ -236,7 +243,7 @@ def _redis_command(*words: bytes) -> bytes:
 
 
 def _redis_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = _dial(door.port)
+    sock = dial(door.port)
     if receives:
         sock.sendall(_redis_command(b"SUBSCRIBE", _TOPIC))
         _read_until(sock, b":1\r\n")
