@@ -21,7 +21,7 @@ _CHOSEN = b"Sec-WebSocket-Protocol: %b\r\n"
 
 # No parameters (;), no fragment (#), and nothing that could be a host (//).
 _PATH = r"/(?:[!\"$-.0-:<->@-~][!\"$-:<->@-~]*+)?+"
-_QUERY = r"(?:\?[!\"$-~]*+)?+"
+_QUERY = r"(?:\?([!\"$-~]*+))?+"
 _LINE = r"\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~]*+"
 # Possessive, or a header could be made that takes a second to be found not plain.
 _HEADER = re.compile(rf"GET ({_PATH}){_QUERY} HTTP/1\.1((?:{_LINE})*+)")
@@ -39,6 +39,7 @@ class Handshake(NamedTuple):
     """What a client asks for; as Autobahn's request, as far as it is looked at."""
 
     path: str
+    query: str
     headers: dict[str, str]
     """Names in lower case."""
     protocols: list[str]
@@ -64,7 +65,7 @@ def plain_handshake(header: bytes) -> Handshake | None:
     if match is None:
         return None
     headers: dict[str, str] = {}
-    lines = match[2].split("\r\n")[1:]
+    lines = match[3].split("\r\n")[1:]
     for line in lines:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
@@ -84,7 +85,7 @@ def plain_handshake(header: bytes) -> Handshake | None:
     protocols = [] if offered is None else _listed(offered)
     if len(set(protocols)) < len(protocols):
         return None
-    return Handshake(match[1], headers, protocols)
+    return Handshake(match[1], match[2] or "", headers, protocols)
 
 
 def _listed(value: str) -> list[str]:

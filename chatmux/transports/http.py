@@ -17,6 +17,7 @@ from zope.interface import implementer
 
 from chatmux.door import Answer, HTTPDoor, Request, Upgrade
 from chatmux.transports.guard import Guard
+from chatmux.transports.handshake import plain_handshake
 from chatmux.transports.http_answer import answer_bytes
 from chatmux.transports.http_channel import RequestChannel
 from chatmux.transports.http_connection import HTTPConnection, Patience
@@ -28,7 +29,10 @@ from chatmux.transports.http_upgrade import (
     is_handshake,
     names_websocket,
 )
+from chatmux.transports.websocket import WebSocketProtocol
 
+_HAS_BODY = frozenset(("content-length", "expect", "transfer-encoding"))
+"""Headers of which a handshake may have some, but not a plain one."""
 _REQUESTS_A_TURN = 16
 """Of one peer, that it has sent without waiting for the answers."""
 _READ_AHEAD = 16 * 1024
@@ -49,6 +53,8 @@ class HTTPProtocol(RequestChannel):
         """Requests since it has given way to others."""
         self._between = False
         """Whether a request was answered, and the next one is not waited for yet."""
+        self._is_new = True
+        """Whether nothing has come yet."""
         self._idle = False
         """Whether nothing of the next request is here."""
         self._ended = False
@@ -71,6 +77,10 @@ class HTTPProtocol(RequestChannel):
             self._idle = False
             self._patience.idle.discard(connection)
             self._patience.requests.add(connection)
+        elif self._is_new:
+            self._is_new = False
+            if self._take_plain_handshake(data):
+                return
         super().dataReceived(data)  # type: ignore[no-untyped-call]
         if self.paused and len(self._buffer) > _READ_AHEAD:
             self.transport.pauseProducing()
@@ -127,21 +137,45 @@ class HTTPProtocol(RequestChannel):
             self._guard.failed(self.connection, "raised")
             decision = self._door.failed
         if isinstance(decision, Upgrade):
-            self._hand_over(decision, request)
+            behind = self.clearLineBuffer()  # type: ignore[no-untyped-call]
+            websocket = self._hand_over(decision)
+            websocket.dataReceived(handshake_bytes(request) + behind)
             return
         if self._buffer:
             # Meant for a WebSocket, and never to be taken for a request.
             self.persistent = False
         self._answer(request, decision)
 
-    def _hand_over(self, granted: Upgrade, request: Request) -> None:
+    def _take_plain_handshake(self, data: bytes) -> bool:
+        """Take a connection's first bytes, where they are a handshake that is granted.
+
+        The short way of most who come here. All else goes the long one.
+        """
+        end = data.find(b"\r\n\r\n", 0, self._guard.limits.header_bytes)
+        plain = plain_handshake(data[:end]) if end >= 0 else None
+        if plain is None or not _HAS_BODY.isdisjoint(plain.headers):
+            return False
+        host = getattr(self.transport.getPeer(), "host", "local")
+        request = Request("GET", plain.path, plain.query, plain.headers, b"", host)
+        try:
+            decision = decide(self._door, request)
+        except Exception:
+            return False
+        if not isinstance(decision, Upgrade):
+            return False
+        websocket = self._hand_over(decision)
+        websocket.accept(plain.key, websocket.onConnect(plain))
+        if end + 4 < len(data):
+            websocket.dataReceived(data[end + 4 :])
+        return True
+
+    def _hand_over(self, granted: Upgrade) -> WebSocketProtocol:
         connection = self.connection
-        behind = self.clearLineBuffer()  # type: ignore[no-untyped-call]
         self.transport.unregisterProducer()
         self._let_go()
         websocket = self._upgrades.take_over(self.transport, granted)
         self._guard.replaced(connection)
-        websocket.dataReceived(handshake_bytes(request) + behind)
+        return websocket
 
     def _answer(self, request: Request, answer: Answer) -> None:
         connection = self.connection
