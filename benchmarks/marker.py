@@ -47,30 +47,13 @@ class MarkerCount:
     """Counts markers in many streams and samples the latency once a read.
 
     The owner reads from a socket into ``space`` and reports it with ``took``.
-
-    Optimisation: a server that carries a message to many writes the same bytes to
-    each, so a read is compared with the one before, and only counted if it differs.
     """
 
-    __slots__ = (
-        "_buffer",
-        "_cut",
-        "_seen",
-        "_seen_count",
-        "_seen_cut",
-        "_seen_sent_ns",
-        "count",
-        "samples",
-        "space",
-    )
+    __slots__ = ("_buffer", "_cut", "count", "samples", "space")
 
     def __init__(self) -> None:
         self._buffer = bytearray(_MARGIN + _BUFFER_BYTES)
         self._cut: dict[int, int] = {}
-        self._seen = b""
-        self._seen_count = 0
-        self._seen_cut = 0
-        self._seen_sent_ns = -1
         self.space = memoryview(self._buffer)[_MARGIN:]
         self.count = 0
         self.samples = array("q")
@@ -88,33 +71,19 @@ class MarkerCount:
             length: How many bytes were read, at least 1.
             now_ns: When they were read.
         """
-        kept = self._cut.pop(stream, 0) if self._cut else 0
-        seen = self._seen
-        if kept or length != len(seen) or not self._buffer.startswith(seen, _MARGIN):
-            self._look(kept, length)
-        self.count += self._seen_count
-        if self._seen_sent_ns >= 0:
-            self.samples.append(now_ns - self._seen_sent_ns)
-        if self._seen_cut:
-            self._cut[stream] = self._seen_cut
-
-    def _look(self, kept: int, length: int) -> None:
-        """Look into a read that follows the ``kept`` first bytes of a needle."""
-        buffer = self._buffer
-        start = _MARGIN - kept
-        stop = _MARGIN + length
-        buffer[start:_MARGIN] = NEEDLE[:kept]
-        self._seen = b"" if kept else bytes(self.space[:length])
-        self._seen_count = 0
-        self._seen_sent_ns = -1
+        buffer, start, stop = self._buffer, _MARGIN, _MARGIN + length
+        if self._cut:
+            kept = self._cut.pop(stream, 0)
+            start -= kept
+            buffer[start:_MARGIN] = NEEDLE[:kept]
         first = buffer.find(NEEDLE, start, stop)
         if first >= 0:
-            self._seen_count = 1
+            self.count += 1
             end = first + MARKER_BYTES
             if end <= stop:
-                self._seen_count += buffer.count(NEEDLE, end, stop)
-                self._seen_sent_ns = int(buffer[first + len(PREFIX) : end])
-        cut = buffer[stop - 1] in _CUT_AFTER
-        self._seen_cut = (
-            cut_length(buffer[max(start, stop - _MARGIN) : stop]) if cut else 0
-        )
+                self.count += buffer.count(NEEDLE, end, stop)
+                self.samples.append(now_ns - int(buffer[first + len(PREFIX) : end]))
+        if buffer[stop - 1] in _CUT_AFTER:
+            cut = cut_length(buffer[max(start, stop - _MARGIN) : stop])
+            if cut:
+                self._cut[stream] = cut
