@@ -23,28 +23,20 @@ from typing import Any
 
 _PERIOD_SECONDS = 0.01
 _GENERATIONS = 3
-SELDOM_FULL = (2_000, 10, 1_000)
-"""Thresholds with which little is looked at at a time, and all hardly ever."""
+_PYTHONS = (700, 10, 10)
 
 
-def _freeze() -> None:
-    # What is garbage already is not to stay for ever.
-    gc.collect()
-    gc.freeze()
-
-
-def _freeze_and_look_at_the_young() -> None:
-    _freeze()
-    gc.set_threshold(*SELDOM_FULL)
+def _as_python_has_it() -> None:
+    gc.unfreeze()
+    gc.set_threshold(*_PYTHONS)
 
 
 COLLECTORS: dict[str, Callable[[], object]] = {
-    "as it is": lambda: None,
-    "frozen": _freeze,
-    "frozen, seldom full": _freeze_and_look_at_the_young,
+    "chatmux's": lambda: None,
+    "Python's": _as_python_has_it,
     "off": gc.disable,
 }
-"""What is done with the collector when the server is up."""
+"""What is done with the collector when the server is up, and has set it its way."""
 
 
 class Probe:
@@ -119,7 +111,7 @@ def main(collector: str, file: str) -> None:
     probe = Probe(loop, Path(file))
     # At once: a signal without a handler would end the process.
     probe.install()
-    loop.callWhenRunning(COLLECTORS[collector])
+    loop.callWhenRunning(loop.callLater, 0, COLLECTORS[collector])
     run()
 
 
