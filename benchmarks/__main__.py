@@ -30,9 +30,8 @@ from benchmarks.report import (
 from benchmarks.rounds import Bench, say
 from benchmarks.servers import SYSTEMS, Running, StartError, running
 
-# Receivers and messages in flight. A window of 512 for 1,000 receivers is left out: it
-# shows how long half a million deliveries wait, which takes some servers many seconds.
-_DEFAULT_LOADS = [(100, 64), (100, 512), (1_000, 64)]
+# Receivers and messages in flight.
+_DEFAULT_LOADS = [(100, 64), (100, 512), (1_000, 64), (1_000, 512)]
 _NAMES = ", ".join(SYSTEMS)
 SUBJECTS = {
     "growth": growth.main,
