@@ -191,7 +191,8 @@ class TableTests(TestCase):
 class CommandLineTests(TestCase):
     def test_defaults(self) -> None:
         options = parse([])
-        self.assertEqual(options.loads, [(100, 64), (100, 512), (1_000, 64)])
+        loads = [(100, 64), (100, 512), (1_000, 64), (1_000, 512)]
+        self.assertEqual(options.loads, loads)
         self.assertEqual(options.rounds, 3)
         self.assertEqual(options.only, list(SYSTEMS))
 
