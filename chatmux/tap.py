@@ -152,8 +152,8 @@ class Process(MultiService):
 def _spare_the_collector() -> None:
     """Let the garbage collector leave alone what stays for ever.
 
-    Under load it has next to nothing to do. But while 10,000 connections came it held
-    everybody up for 80 to 105 ms at a time; so it is 3.5 ms (benchmarks, ``lag``). Not
+    Under load it has next to nothing to do. But while 5,000 connections came it held
+    everybody up for 60 ms at a time; so it is 3 ms (``python -m benchmarks lag``). Not
     switched off: making a room leaves a few cycles.
     """
     gc.collect()

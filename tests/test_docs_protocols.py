@@ -118,7 +118,7 @@ class ProtocolPageTests(SynchronousTestCase):
         section = globes.Section()
         for words in (
             f"| a name | {NAME_LENGTH} characters |",
-            f"{http_channel._HEADERS} lines |",
+            f"{http_channel.HEADERS} lines |",
             f"| {Limits().idle_seconds} s | the connection ends |",
             f"| {section.wrong_passwords} in {tries.WINDOW_SECONDS} s | 429 |",
             f"| {passwords.WAITING} | 503 |",

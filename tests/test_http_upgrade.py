@@ -260,6 +260,13 @@ class IdentityTests(UpgradeTestCase):
 
 
 class LimitTests(UpgradeTestCase):
+    def test_so_many_headers_and_no_more(self) -> None:
+        # Five of them are the handshake's own.
+        for count, status in (95, b"101"), (96, b"431"):
+            client = self.connect()
+            client.say(handshake(*[b"X-%d: y" % n for n in range(count)]))
+            self.assertEqual(client.wire.hear().split()[1], status)
+
     def test_a_long_header_is_none_to_the_websocket(self) -> None:
         """It is held to its limit once, and not passed on."""
         client = self.connect()

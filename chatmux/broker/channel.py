@@ -177,7 +177,7 @@ class Channel:
         Args:
             end: Not after `last`.
             budget: What this may cost, in bytes and `WRITE_COST` for each write, or
-                `GATHER_COST` for what is gathered.
+                `GATHER_COST` for what is gathered behind others.
             gather: To be given what else would be written.
 
         Returns:
@@ -248,11 +248,13 @@ class Channel:
         deliveries = self._deliveries
         while deliveries and budget > 0:
             delivery = deliveries[0]
-            cost = len(delivery.chunk)
-            cost += WRITE_COST if self._gather is None else GATHER_COST
-            budget -= cost * delivery.write(
+            cost = len(delivery.chunk) + WRITE_COST
+            passed, joined = delivery.write(
                 -(-budget // cost), self._interrupted, self._gather
             )
+            budget -= cost * passed - (WRITE_COST - GATHER_COST) * joined
+            if self._gather is not None and self._gather.is_full:
+                self._gather.write()
             if delivery.done:
                 deliveries.popleft()
         if deliveries and not self._interrupted:
@@ -275,6 +277,8 @@ class Channel:
         else:
             if chunk and self._gather is not None:
                 self._gather.add((subscription.connection,), chunk)
+                if self._gather.is_full:
+                    self._gather.write()
             elif chunk:
                 subscription.connection.write(chunk)
 
@@ -283,6 +287,9 @@ class Channel:
 
         They would miss a message without a word. Everybody else goes on.
         """
+        if self._gather is not None:
+            # What they are owed goes out before the close.
+            self._gather.write()
         self._on_error(f"cannot encode for {self.name!r}")
         for subscription in subscriptions:
             self._remove(subscription)

@@ -63,13 +63,18 @@ class Delivery(Generic[P]):
         """Whether it was written to all."""
         return self._written >= len(self._connections)
 
-    def write(self, count: int, only_due: bool, gather: Gather | None) -> int:
-        """Write to the next `count`, or as many as there are; return how many.
+    def write(
+        self, count: int, only_due: bool, gather: Gather | None
+    ) -> tuple[int, int]:
+        """Write to the next `count`, or as many as there are.
 
         Args:
             count: At least 1.
             only_due: Pass over those who are not due (any more).
             gather: To be given what else would be written.
+
+        Returns:
+            How many were passed, and how many of them cost no write of their own.
         """
         chunk, start = self.chunk, self._written
         connections = self._connections[start : start + count]
@@ -82,11 +87,12 @@ class Delivery(Generic[P]):
                 place.due = False
                 connections.append(place.connection)
         if gather is not None:
-            gather.add(connections, chunk)
+            joined = gather.add(connections, chunk)
         else:
             for connection in connections:
                 connection.write(chunk)
-        return passed
+            joined = 0
+        return passed, joined
 
     def mark_as_due(self) -> None:
         """Mark those who are still to be written to."""

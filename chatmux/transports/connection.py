@@ -186,6 +186,9 @@ class SocketConnection:
         """Take note that the connection is lost. Called by the protocol."""
         self.is_lost = True
         self.shut()
+        if isinstance(self.transport, ProtocolWrapper):
+            # TLS holds its producer on, which makes a cycle.
+            self.transport.unregisterProducer()  # type: ignore[no-untyped-call]
 
     def unsent(self) -> int:
         """Return how many bytes Twisted has buffered for the socket."""

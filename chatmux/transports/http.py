@@ -19,7 +19,7 @@ from chatmux.door import Answer, HTTPDoor, Request, Upgrade
 from chatmux.transports.guard import Guard
 from chatmux.transports.handshake import plain_handshake
 from chatmux.transports.http_answer import answer_bytes
-from chatmux.transports.http_channel import RequestChannel
+from chatmux.transports.http_channel import HEADERS, RequestChannel
 from chatmux.transports.http_connection import HTTPConnection, Patience
 from chatmux.transports.http_request import IncomingRequest
 from chatmux.transports.http_upgrade import (
@@ -153,7 +153,9 @@ class HTTPProtocol(RequestChannel):
         """
         end = data.find(b"\r\n\r\n", 0, self._guard.limits.header_bytes)
         plain = plain_handshake(data[:end]) if end >= 0 else None
-        if plain is None or not _HAS_BODY.isdisjoint(plain.headers):
+        if plain is None or len(plain.headers) > HEADERS:
+            return False
+        if not _HAS_BODY.isdisjoint(plain.headers):
             return False
         host = getattr(self.transport.getPeer(), "host", "local")
         request = Request("GET", plain.path, plain.query, plain.headers, b"", host)

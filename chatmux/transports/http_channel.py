@@ -23,7 +23,7 @@ from chatmux.transports.http_request import (
     tokens,
 )
 
-_HEADERS = 100
+HEADERS = 100
 """Most header lines of a request."""
 _CHUNKED_A_TURN = 4 * 1024
 """Bytes of a body in chunks; at 1 µs for each, if every chunk has one, others wait 4
@@ -83,7 +83,7 @@ class RequestChannel(HTTPChannel):
         self._header_lines += 1
         if (
             self._header_bytes > self._guard.limits.header_bytes
-            or self._header_lines > _HEADERS + 2
+            or self._header_lines > HEADERS + 2
         ):
             self.lineLengthExceeded(line)
             return

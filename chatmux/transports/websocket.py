@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """WebSocket on Autobahn: the one base of every WebSocket listener.
 
-Autobahn parses and checks; this module gives it limits, deadlines, a way out for
-messages that does not pass through it, and mends what was measured to be wrong with
-it (docs/architecture.md, "What Autobahn is kept from"). Overridden methods keep
-Autobahn's names.
+Autobahn parses and checks what `lean` has not read; this module gives it limits,
+deadlines, a way out for messages that does not pass through it, and mends what was
+measured to be wrong with it (docs/architecture.md, "What Autobahn is kept from").
+Overridden methods keep Autobahn's names.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ _MESSAGE_TOO_LATE = Close(1008, "a message was not complete in time")
 _TOO_MANY_FRAGMENTS = Close(1008, "too many fragments")
 _HEADER_TOO_LONG = 431
 _STEPS_A_TURN = 800
-_MESSAGES_A_TURN = 2000
 """Of one peer, and Autobahn takes two for a frame; at 15 µs for a frame, others wait
 6 ms."""
+_MESSAGES_A_TURN = 2000
+"""Of one peer, of those that are read the short way."""
 
 
 class WebSocketConnection(SocketConnection):
