@@ -173,8 +173,8 @@ class SocketConnection:
         self.attempt(go_on)
 
     def stop_reading(self) -> None:
-        """Read nothing more until `read_on`."""
-        if not self.is_lost:
+        """Read nothing more until `read_on`, where there can be anything to read."""
+        if not (self.is_lost or self.transport.disconnecting):
             self.transport.pauseProducing()
 
     def read_on(self) -> None:
