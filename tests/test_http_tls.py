@@ -118,6 +118,18 @@ class TLSTests(HTTPTestCase):
         self.assertTrue(caller.ended)
         self.assert_nothing_is_left()
 
+    def test_one_that_is_lost_is_no_producer_any_more(self) -> None:
+        """TLS would hold it, and it holds TLS: only a full collection frees them."""
+        for said in b"", GET, HANDSHAKE + b"\r\n":
+            caller = self.call()
+            if said:
+                caller.say(said)
+            tls: Any = caller.wire.transport.protocol
+            self.assertIsNotNone(tls._producer)
+            caller.wire.close()
+            self.assertIsNone(tls._producer)
+        self.assert_nothing_is_left()
+
     def test_so_is_who_never_finishes_the_beginning(self) -> None:
         caller = self.call()
         wire = Wire(caller.wire.transport.protocol.factory.buildProtocol(None),

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import gc
 import weakref
+from importlib.util import find_spec
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.xormasker import create_xor_masker  # type: ignore[attr-defined]
 from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SkipTest
 
 from chatmux.transports.lean import LeanWebSocketProtocol
 from tests.long_way import CUT, QUIT, REFUSE, STEPS, WAIT
@@ -122,3 +125,10 @@ class InitialStateTests(WebSocketTestCase):
         for name in "trafficStats", "utf8validator", "_transport_details":
             self.assertIs(type(getattr(ours, name)), type(theirs[name]), name)
         self.assertIsNot(ours.utf8validator, Peer(self.factory).protocol.utf8validator)
+
+    def test_autobahns_native_helpers_are_in_use(self) -> None:
+        if find_spec("autobahn.nvx._utf8validator") is None:
+            raise SkipTest("there are none for this platform")
+        validator = type(Peer(self.factory).protocol.utf8validator)
+        for helper in validator, create_xor_masker:
+            self.assertTrue(helper.__module__.startswith("autobahn.nvx"), helper)
