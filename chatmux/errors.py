@@ -58,6 +58,14 @@ class BusyError(ChatmuxError):
     """Too much of the kind waits already; nothing was begun."""
 
 
+class LockedError(ChatmuxError):
+    """A channel is not for whoever asks, or not with what they show."""
+
+
+class ChannelFullError(ChatmuxError):
+    """A channel has as many subscribers as it may have."""
+
+
 class NameTakenError(ChatmuxError):
     """Somebody on the channel already holds the name, or one that reads like it."""
 

@@ -110,6 +110,16 @@ class Connection(Protocol):
         For a session that was sent more at once than a turn should be spent on.
         """
 
+    def charge(self, deliveries: int) -> bool:
+        """Count a message of the peer, and what it makes others be sent.
+
+        Args:
+            deliveries: In bytes, as `Broker.publish` returns it.
+
+        Returns:
+            False where that is more than the peer may send: close with `TOO_FAST`.
+        """
+
     def ignored(self, why: str) -> None:
         """Count, and log at debug, a message of the peer that was of no effect."""
 
@@ -179,42 +189,75 @@ class FramedSession(Session, Protocol):
         """
 
 
-class Broker(Protocol):
-    """Gives each publication its place in its channel's order and carries it.
-
-    A channel exists while somebody is subscribed to it or present on it. Its name may
-    be any string; names that a bridge lists stand for one and the same channel.
-
-    Delivery promise: a subscriber whose connection stays open gets every publication
-    that was accepted after its subscription, once, in the channel's one order. Whoever
-    cannot be kept up with is closed with `TOO_SLOW`.
-    """
-
-    def new_number(self) -> int:
-        """Return a number for a new connection: above 0, and never given before.
-
-        Of the broker, since listeners that share one must not number alike.
-        """
+class Entry(Protocol):
+    """Leave to be on a channel, from `Entrance.enter`; the methods are `Broker`'s."""
 
     def publish(
         self,
-        channel: str,
         name: str,
         text: str,
         *,
         origin: str,
         source: int = 0,
         ext: Mapping[str, str] | None = None,
-    ) -> None:
-        """Accept a message for all who are subscribed, to be carried soon.
+    ) -> int: ...
+
+    def subscribe(
+        self,
+        connection: Connection,
+        encoding: Encoding,
+        *,
+        echo: bool = True,
+        presence: bool = False,
+    ) -> Subscription: ...
+
+    def join(self, member: Member) -> None: ...
+
+    def leave(self, source: int) -> None: ...
+
+    def members(self) -> Sequence[Present]: ...
+
+
+class Entrance(Protocol):
+    """The broker as protocols see it: nobody is on a channel who was not let in."""
+
+    def enter(self, channel: str, protocol: str, key: object = None) -> Entry:
+        """Return what it takes to be on a channel.
 
         Args:
-            channel: Any name of the channel. Nobody subscribed: nothing happens.
-            name: The sender's name, as it is.
-            text: Without surrogates.
-            origin: The protocol's name.
-            source: The sending connection's number, 0 for none.
-            ext: What else some protocols know; see `Publication`.
+            channel: Any name of it, but one of the protocol's own: it begins with the
+                protocol's name.
+            protocol: Who asks.
+            key: What is shown to open a lock.
+
+        Raises:
+            LockedError: It is another protocol's, or the key does not open it.
+            ChannelFullError: It has as many subscribers as it may have.
+        """
+
+    def present(self, channel: str, protocol: str) -> Sequence[Present]:
+        """List who is on a channel of the protocol's own, for those who may know.
+
+        Raises:
+            LockedError: It is another protocol's.
+        """
+
+    def lock(self, channel: str, opens: Callable[[object], bool]) -> None:
+        """Let nobody enter, by whatever name and protocol, whose key does not open.
+
+        Each name of a bridge has a lock of its own, a second one in the place of the
+        first; whoever enters opens all. Who is in stays in.
+        """
+
+    def unlock(self, channel: str) -> None:
+        """Take away the lock of this name, if there is one."""
+
+    def unsubscribe(self, subscription: Subscription, *, rest: bool = True) -> None:
+        """Carry nothing more. What was published before still arrives, if `rest`.
+
+        Who has not read very much of that is closed with `TOO_SLOW` instead: a copy for
+        each would take too much memory. Without `rest`: for a connection that ends
+        anyhow.
         """
 
     def fence(self) -> None:
@@ -226,6 +269,51 @@ class Broker(Protocol):
 
     def flush(self) -> None:
         """Carry now what was accepted, and not only at the end of the turn."""
+
+    def is_bridged(self, channel: str) -> bool:
+        """Say whether a bridge lists a channel by this name."""
+
+    def new_number(self) -> int:
+        """Return a number for a new connection: above 0, and never given before.
+
+        Of the broker, since listeners that share one must not number alike.
+        """
+
+
+class Broker(Entrance, Protocol):
+    """Gives each publication its place in its channel's order and carries it.
+
+    A channel exists while somebody is subscribed to it or present on it. Its name may
+    be any string; names that a bridge lists stand for one and the same channel.
+
+    Delivery promise: a subscriber whose connection stays open gets every publication
+    that was accepted after its subscription, once, in the channel's one order. Whoever
+    cannot be kept up with is closed with `TOO_SLOW`.
+    """
+
+    def publish(
+        self,
+        channel: str,
+        name: str,
+        text: str,
+        *,
+        origin: str,
+        source: int = 0,
+        ext: Mapping[str, str] | None = None,
+    ) -> int:
+        """Accept a message for all who are subscribed, to be carried soon.
+
+        Args:
+            channel: Any name of the channel. Nobody subscribed: nothing happens.
+            name: The sender's name, as it is.
+            text: Without surrogates.
+            origin: The protocol's name.
+            source: The sending connection's number, 0 for none.
+            ext: What else some protocols know; see `Publication`.
+
+        Returns:
+            How many bytes are to be carried to all subscribers together, about.
+        """
 
     def subscribe(
         self,
@@ -248,12 +336,6 @@ class Broker(Protocol):
                 that have no word for it make no message.
         """
 
-    def unsubscribe(self, subscription: Subscription, *, rest: bool = True) -> None:
-        """Carry nothing more. What was published before still arrives, if `rest`.
-
-        Without, for a connection that ends anyhow and should take no more memory.
-        """
-
     def join(self, channel: str, member: Member) -> None:
         """Make a connection present on a channel; nothing where it is already.
 
@@ -262,7 +344,7 @@ class Broker(Protocol):
 
         Raises:
             NameTakenError: It is to own its name, and somebody there owns one with the
-                same fold.
+                same `chatmux.text.likeness`.
         """
 
     def leave(self, channel: str, source: int) -> None:
@@ -270,9 +352,6 @@ class Broker(Protocol):
 
     def members(self, channel: str) -> Sequence[Present]:
         """List who is present, in the order of their coming."""
-
-    def is_bridged(self, channel: str) -> bool:
-        """Say whether a bridge lists a channel by this name."""
 
 
 class Store(Protocol):
@@ -333,7 +412,7 @@ class Passwords(Protocol):
 class Services:
     """What the node has for its protocols."""
 
-    broker: Broker
+    broker: Entrance
     clock: Clock
     """Does not jump."""
     now: Callable[[], float]

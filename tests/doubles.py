@@ -87,6 +87,8 @@ class MemoryConnection:
         self.binary: bool | None = None
         self.ignored_for: list[str] = []
         self.missed_count = 0
+        self.deliveries = 0
+        self.most_deliveries = 1 << 60
         self.turns: list[Callable[[], None]] = []
 
     @property
@@ -148,6 +150,10 @@ class MemoryConnection:
 
     def ignored(self, why: str) -> None:
         self.ignored_for.append(why)
+
+    def charge(self, deliveries: int) -> bool:
+        self.deliveries += deliveries
+        return self.deliveries <= self.most_deliveries
 
     def missed(self, count: int) -> None:
         self.missed_count += count

@@ -34,8 +34,8 @@ from tests.doubles import MemoryConnection
 
 START = 1_800_000_000.25
 STARTED = "2027-01-15T08:00:00.250000Z"
-KEY = "the key of the tests, thirty-two bytes"
-ADMIN = "the-admin's-token"
+KEY = "the canary of the tests, of 32 bytes"
+ADMIN = "the-admin's-canary"
 HERE = "192.0.2.1"
 PASSWORD = "correct horse"
 
@@ -155,8 +155,9 @@ class RoomCase(SynchronousTestCase):
 
     def peer(self, username: str | None = None, seconds: float | None = None) -> Peer:
         def new_session(connection: MemoryConnection) -> Session:
+            entry = self.broker.enter(self.room.channel, "globes")
             return GlobesSession(
-                connection, self.broker, self.room, username, self.clock, seconds
+                connection, self.broker, entry, self.room, username, self.clock, seconds
             )
 
         return Peer(new_session, self.clock)

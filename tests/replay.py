@@ -80,6 +80,9 @@ class MemoryPeer:
     def give_way(self, go_on: Callable[[], None]) -> None:
         go_on()
 
+    def charge(self, deliveries: int) -> bool:
+        return True
+
     def missed(self, count: int) -> None: ...
 
     def answer_in(self, binary: bool) -> None:

@@ -36,9 +36,10 @@ class BridgeTests(SynchronousTestCase):
         self.room = LiveRoom(ROOM, new_lock())
 
     def peer(self) -> Peer:
+        entry = self.broker.enter(self.room.channel, "globes")
         return Peer(
             lambda connection: Session(
-                connection, self.broker, self.room, None, self.clock, None
+                connection, self.broker, entry, self.room, None, self.clock, None
             ),
             self.clock,
         )
@@ -57,8 +58,8 @@ class BridgeTests(SynchronousTestCase):
 
     def multichat(self, name: str) -> tuple[multichat.Session, MemoryConnection]:
         connection = MemoryConnection(bracketed)
-        session = multichat.Session(connection, self.broker, Secret("s"))
-        packet = {"action": "register", "client-name": name, "secret-key": "s"}
+        session = multichat.Session(connection, self.broker, Secret("s3cret"))
+        packet = {"action": "register", "client-name": name, "secret-key": "s3cret"}
         session.received(json.dumps(packet).encode(), False)
         connection.take()
         return session, connection

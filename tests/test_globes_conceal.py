@@ -30,8 +30,8 @@ from tests.globes_doubles import (
 NUMBER = 7_000_000_000_000_001
 WRONG = "battery staple"
 TITLE = "De\u0144"
-WRITTEN = ("De%C5%84", "DE%C5%83", "%20den%CC%81")
-"""The title in three ways."""
+WRITTEN = ("De%C5%84", "DE%C5%83", "%20den%CC%81", "D%D0%B5%E2%80%8B%C5%84")
+"""The title in four ways, of which the last only looks the same."""
 
 
 class ConcealCase(GlobesCase):
@@ -203,6 +203,28 @@ class SameTests(ConcealCase):
                 ("POST", "/chats", self.wish("y" * 9, "private"), None),
             ]
         )
+
+    async def test_a_title_that_looks_like_it_is_free_for_others(self) -> None:
+        alike = "D\u0435\u0144\u200b"
+        await self.compare(
+            [
+                ("POST", "/chats", self.wish(alike, "public"), None),
+                ("GET", f"/chats/{WRITTEN[0]}", None, None),
+                ("POST", "/chats", self.wish(TITLE, "private"), None),
+                ("PUT", "/chats/3", self.wish(TITLE, "public"), ADMIN),
+            ]
+        )
+
+    async def test_after_too_many_rooms_its_title_is_like_any_other(self) -> None:
+        await self.start(conceal_hidden_rooms=True, new_rooms_per_hour=1)
+        await self.add(TITLE, "hidden")
+        answers = [
+            await self.ask("POST", "/chats", self.wish(title, visibility))
+            for title in (TITLE, "Nowhere")
+            for visibility in ("hidden", "public")
+        ]
+        self.assertEqual(answers[0].status, 429)
+        self.assertEqual(answers, answers[:1] * 4)
 
     async def test_another_hidden_room_may_have_it_too(self) -> None:
         await self.conceal()

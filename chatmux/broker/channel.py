@@ -20,13 +20,20 @@ from typing import Any
 
 from chatmux.broker.gather import GATHER_COST, Gather
 from chatmux.broker.group import Delivery, Group, Place
-from chatmux.broker.log import Log, weight
+from chatmux.broker.log import Kept, Log
 from chatmux.broker.presence import Presence
 from chatmux.interfaces import Connection, Encoding, Framing
 from chatmux.model import INTERNAL_ERROR, TOO_SLOW, Publication
 
 WRITE_COST = 16 * 1024
 """What a write costs besides its bytes, in bytes that could be copied meanwhile."""
+
+REST_BYTES = 256 * 1024
+"""Of what somebody has not read who takes nothing, and leaves: so much is still
+written."""
+
+CROWDED_BYTES = 256 * 1024
+"""How far somebody may fall behind while all logs together hold too much."""
 
 ErrorHook = Callable[[str], None]
 """Called inside an ``except`` block, with words for the log."""
@@ -70,6 +77,7 @@ class Channel:
         "_gather",
         "_groups",
         "_interrupted",
+        "_kept",
         "_log",
         "_max_log_bytes",
         "_on_error",
@@ -80,10 +88,13 @@ class Channel:
         "name",
         "presence",
         "presence_watchers",
+        "size",
         "stretch",
     )
 
-    def __init__(self, name: str, max_log_bytes: int, on_error: ErrorHook) -> None:
+    def __init__(
+        self, name: str, max_log_bytes: int, kept: Kept, on_error: ErrorHook
+    ) -> None:
         self.name = name
         self.carried = 0
         """Number of the last publication that was carried, or is being carried, to
@@ -95,9 +106,12 @@ class Channel:
         self.presence = Presence()
         self.presence_watchers = 0
         """How many subscribers want to know who comes and goes."""
+        self.size = 0
+        """How many subscribers there are."""
         self._max_log_bytes = max_log_bytes
         self._on_error = on_error
-        self._log = Log()
+        self._kept = kept
+        self._log = Log(kept)
         self._groups: dict[tuple[Framing, Encoding], Group[ChannelSubscription]] = {}
         self._behind: dict[ChannelSubscription, None] = {}
         """All that are not ready, in the order in which they fell behind."""
@@ -144,6 +158,7 @@ class Channel:
         subscription = ChannelSubscription(self, connection, encoding, echo, presence)
         self._enter_group(subscription)
         self.presence_watchers += presence
+        self.size += 1
         if self.carried == self.last and not connection.paused and not self._carrying:
             self._set_ready(subscription)
         else:
@@ -156,16 +171,22 @@ class Channel:
     def unsubscribe(self, subscription: ChannelSubscription, rest: bool) -> None:
         """Remove a subscriber; before that, if `rest`, write what the log has for it.
 
-        Paused or not, so that who leaves has got all; the log's limit bounds it.
+        Paused or not, so that who leaves has got all; or is closed, if that is much.
         """
         if subscription.group is None:
             return
         if not rest:
             self._remove(subscription)
             return
-        position = self._position(subscription)
+        position, unread = self._position(subscription), 0
         while position < self.last and subscription.group is not None:
             batch = self._log.batch(position, self.last)
+            if subscription.connection.paused:
+                unread += self._log.weight(position, position + len(batch))
+                if unread > REST_BYTES:
+                    self._remove(subscription)
+                    subscription.connection.close(TOO_SLOW)
+                    return
             position += len(batch)
             self._write(subscription, batch)
         if subscription.group is not None:
@@ -190,8 +211,8 @@ class Channel:
             budget = self._write_deliveries(budget)
             while self.carried < end and budget > 0:
                 batch = self._log.batch(self.carried, end)
-                self.carried += len(batch)
-                self.begun_bytes += sum(map(weight, batch))
+                before, self.carried = self.carried, self.carried + len(batch)
+                self.begun_bytes += self._log.weight(before, self.carried)
                 self._interrupted = False
                 for group in list(self._groups.values()):
                     self._prepare(group, batch)
@@ -200,7 +221,7 @@ class Channel:
         finally:
             self._carrying = False
             self._gather = None
-        self._trim()
+        self.trim()
         return budget
 
     def has_carried(self, end: int) -> bool:
@@ -220,7 +241,7 @@ class Channel:
             self._waiting.append(subscription)
         elif subscription in self._behind and subscription.position <= self.carried:
             self._catch_up(subscription)
-            self._trim()
+            self.trim()
 
     def reframe(self, subscription: ChannelSubscription) -> None:
         """Move a subscriber to the group of its connection's present framing."""
@@ -327,13 +348,15 @@ class Channel:
         if not connection.paused:
             self._set_ready(subscription)
 
-    def _trim(self) -> None:
+    def trim(self) -> None:
         """Drop what nobody needs from the log, then what exceeds its limit."""
         if self._deliveries:
             return
         if not self._behind:
             self._log.drop(self.carried)
-        elif self._log.trim(self._max_log_bytes, self.carried):
+            return
+        limit = CROWDED_BYTES if self._kept.is_too_much else self._max_log_bytes
+        if self._log.trim(limit, self.carried):
             dropped = self._log.dropped
             for subscription in [s for s in self._behind if s.position < dropped]:
                 self._remove(subscription)
@@ -382,5 +405,6 @@ class Channel:
         self._leave_group(subscription)
         self._behind.pop(subscription, None)
         self.presence_watchers -= subscription.presence
+        self.size -= 1
         subscription.due = False
         subscription.connection.subscriptions.discard(subscription)

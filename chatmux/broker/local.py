@@ -15,7 +15,9 @@ from chatmux.broker.channel import (
     ChannelSubscription,
     ErrorHook,
 )
+from chatmux.broker.gate import ChannelEntry, Gate, Opens
 from chatmux.broker.gather import Gather
+from chatmux.broker.log import PUBLICATION_BYTES, Kept
 from chatmux.interfaces import Clock, Connection, Encoding, Subscription
 from chatmux.model import Member, Present, Publication
 
@@ -32,6 +34,12 @@ has brought, however long it takes: whoever publishes too fast is slowed down by
 
 MOST_STRETCHES = 16
 """How many may wait behind fences; a further fence has them carried at once."""
+
+LOGS_BYTES = 256 * 1024 * 1024
+"""Default limit of all logs together."""
+
+MOST_MEMBERS = 100_000
+"""Default limit of a channel's subscribers."""
 
 _NO_LIMIT = 1 << 62
 
@@ -61,6 +69,9 @@ class LocalBroker:
             a channel before it is closed. The memory of a channel is bounded by this
             while somebody is behind; else by what waits for the next turns, all
             channels together: `MOST_WAITING_BYTES`, and what a turn brings.
+        max_logs_bytes: What all channels' logs may hold together; with more, a slow
+            reader may fall behind by `CROWDED_BYTES` only.
+        max_members: How many subscribers a channel may have.
         turn_budget: See `TURN_BUDGET`.
         now: Seconds since the epoch.
         on_error: Told of an encoding that raises.
@@ -72,12 +83,15 @@ class LocalBroker:
         *,
         bridges: Iterable[Sequence[str]] = (),
         max_log_bytes: int = LOG_BYTES,
+        max_logs_bytes: int = LOGS_BYTES,
+        max_members: int = MOST_MEMBERS,
         turn_budget: int = TURN_BUDGET,
         now: Callable[[], float] = time.time,
         on_error: ErrorHook = lambda words: None,
     ) -> None:
         self._clock = clock
         self._max_log_bytes = max_log_bytes
+        self._kept = Kept(max_logs_bytes)
         self._now = now
         self._on_error = on_error
         self._canonical = {name: names[0] for names in bridges for name in names}
@@ -90,6 +104,7 @@ class LocalBroker:
         self._fence = 0
         self._scheduled = False
         self._numbers = count(1)
+        self._gate = Gate(self, self._canonical_name, self._size, max_members)
 
     def new_number(self) -> int:
         return next(self._numbers)
@@ -103,10 +118,10 @@ class LocalBroker:
         origin: str,
         source: int = 0,
         ext: Mapping[str, str] | None = None,
-    ) -> None:
+    ) -> int:
         target = self._channels.get(self._canonical.get(channel, channel))
         if target is None:
-            return
+            return 0
         now = self._now()
         if target.presence:
             shown = target.presence.shown(name, origin, source, now)
@@ -115,7 +130,8 @@ class LocalBroker:
         publication = Publication(
             target.name, target.last + 1, name, text, origin, source, now, ext
         )
-        self._waiting_bytes += target.append(publication)
+        taken = target.append(publication)
+        self._waiting_bytes += taken
         stretch = target.stretch
         if stretch is None or stretch.fence != self._fence:
             stretch = target.stretch = Stretch(target, self._fence)
@@ -124,6 +140,7 @@ class LocalBroker:
                 self._scheduled = True
                 self._clock.callLater(0, self._carry_in_turn)
         stretch.end = target.last
+        return (taken - PUBLICATION_BYTES) * target.size
 
     def fence(self) -> None:
         self._fence += 1
@@ -204,6 +221,25 @@ class LocalBroker:
     def is_bridged(self, channel: str) -> bool:
         return channel in self._canonical
 
+    def enter(self, channel: str, protocol: str, key: object = None) -> ChannelEntry:
+        return self._gate.enter(channel, protocol, key)
+
+    def present(self, channel: str, protocol: str) -> Sequence[Present]:
+        return self._gate.present(channel, protocol)
+
+    def lock(self, channel: str, opens: Opens) -> None:
+        self._gate.lock(channel, opens)
+
+    def unlock(self, channel: str) -> None:
+        self._gate.unlock(channel)
+
+    def _canonical_name(self, channel: str) -> str:
+        return self._canonical.get(channel, channel)
+
+    def _size(self, canonical: str) -> int:
+        channel = self._channels.get(canonical)
+        return 0 if channel is None else channel.size
+
     def _announce(self, channel: Channel, event: str, member: Member) -> None:
         """Tell those who want to know that somebody came or went."""
         if not channel.presence_watchers:
@@ -220,6 +256,11 @@ class LocalBroker:
             ext=ext,
         )
 
+    @property
+    def kept_bytes(self) -> int:
+        """What all logs hold together."""
+        return self._kept.bytes
+
     def __len__(self) -> int:
         """Return the number of channels that exist."""
         return len(self._channels)
@@ -228,7 +269,9 @@ class LocalBroker:
         canonical = self._canonical.get(name, name)
         channel = self._channels.get(canonical)
         if channel is None:
-            channel = Channel(canonical, self._max_log_bytes, self._on_error)
+            channel = Channel(
+                canonical, self._max_log_bytes, self._kept, self._on_error
+            )
             self._channels[canonical] = channel
         return channel
 
@@ -237,3 +280,4 @@ class LocalBroker:
         # closed as too slow after it had been forgotten.
         if channel.idle and self._channels.get(channel.name) is channel:
             del self._channels[channel.name]
+            channel.trim()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from chatmux.model import Publication
+from chatmux.text import most_lines
 
 PUBLICATION_BYTES = 256
 """What a publication takes in memory besides its name and text, about."""
@@ -15,15 +16,40 @@ connection that pauses in the middle. Large enough for a system call's cost not 
 matter, and the most that Twisted hands to the kernel in one."""
 
 
+class Kept:
+    """What all logs hold together.
+
+    Args:
+        max_bytes: How much that should be at most.
+    """
+
+    __slots__ = ("_max_bytes", "bytes")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self.bytes = 0
+
+    @property
+    def is_too_much(self) -> bool:
+        return self.bytes > self._max_bytes
+
+
 class Log:
-    """Publications in the channel's order, of which the oldest are dropped."""
+    """Publications in the channel's order, of which the oldest are dropped.
 
-    __slots__ = ("_bytes", "_entries", "last")
+    Args:
+        kept: What this log and others hold.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_bytes", "_entries", "_kept", "_weights", "last")
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
         self.last = 0
         """Number of the last publication."""
         self._entries: list[Publication] = []
+        self._weights: list[int] = []
+        """Theirs."""
         self._bytes = 0
 
     @property
@@ -39,8 +65,10 @@ class Log:
         """
         taken = weight(publication)
         self._entries.append(publication)
+        self._weights.append(taken)
         self.last += 1
         self._bytes += taken
+        self._kept.bytes += taken
         return taken
 
     def batch(self, after: int, end: int) -> list[Publication]:
@@ -51,20 +79,29 @@ class Log:
             return entries[start:stop]
         size = 0
         for index in range(start, stop):
-            size += weight(entries[index])
+            size += self._weights[index]
             if size > BATCH_BYTES and index > start:
                 return entries[start:index]
         return entries[start:stop]
+
+    def weight(self, after: int, end: int) -> int:
+        """Return what the publications after number `after` up to `end` take."""
+        dropped = self.dropped
+        return sum(self._weights[after - dropped : end - dropped])
 
     def drop(self, end: int) -> None:
         """Drop all up to number `end`."""
         if end == self.last:
             self._entries.clear()
+            self._weights.clear()
+            self._kept.bytes -= self._bytes
             self._bytes = 0
         else:
-            gone = self._entries[: end - self.dropped]
-            self._bytes -= sum(map(weight, gone))
-            del self._entries[: len(gone)]
+            gone = end - self.dropped
+            taken = sum(self._weights[:gone])
+            self._bytes -= taken
+            self._kept.bytes -= taken
+            del self._entries[:gone], self._weights[:gone]
 
     def trim(self, max_bytes: int, end: int) -> bool:
         """Drop the oldest, but none after number `end`, until the rest is small enough.
@@ -72,14 +109,26 @@ class Log:
         Returns:
             Whether any was dropped.
         """
-        drop, limit = 0, end - self.dropped
+        drop, limit, before = 0, end - self.dropped, self._bytes
         while self._bytes > max_bytes and drop < limit:
-            self._bytes -= weight(self._entries[drop])
+            self._bytes -= self._weights[drop]
             drop += 1
-        del self._entries[:drop]
+        self._kept.bytes -= before - self._bytes
+        del self._entries[:drop], self._weights[:drop]
         return drop > 0
 
 
 def weight(publication: Publication) -> int:
-    """Return what a publication takes in memory, about."""
-    return len(publication.text) + len(publication.name) + PUBLICATION_BYTES
+    """Return what a publication takes, in memory or on the wire, about.
+
+    In some protocols the sender's name stands before each line of the text.
+    """
+    name, text = publication.name, publication.text
+    if text.isascii() and name.isascii():
+        size, taken = len(name), len(name) + len(text) + PUBLICATION_BYTES
+    else:
+        size = len(name.encode())
+        taken = size + len(text.encode()) + PUBLICATION_BYTES
+    if not text.isprintable():
+        taken += (most_lines(text) - 1) * size
+    return taken

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from chatmux.errors import NameTakenError
 from chatmux.model import Member, Present
-from chatmux.text import fold, plain_name
+from chatmux.text import likeness, likeness_of_speaker, plain_name
 
 
 class _Here:
@@ -35,9 +35,9 @@ class Presence:
         """All, in the order of their coming."""
         self._by_source: dict[int, _Here] = {}
         self._owners: dict[str, _Here] = {}
-        """Those who own their names, by the fold."""
+        """Those who own their names, by the likeness."""
         self._by_name: dict[tuple[str, str], _Here] = {}
-        """The others, by the fold and the protocol."""
+        """The others, by the likeness and the protocol."""
 
     def __len__(self) -> int:
         return len(self._by_source)
@@ -63,7 +63,7 @@ class Presence:
         """
         if member.source in self._by_source:
             return False
-        key = fold(member.name)
+        key = likeness(member.name)
         if member.owns_name:
             owner = self._owners.get(key)
             if owner is not None:
@@ -87,7 +87,7 @@ class Presence:
         if here.connections:
             return None
         del self._here[here]
-        key = fold(here.member.name)
+        key = likeness(here.member.name)
         if here.member.owns_name:
             del self._owners[key]
         else:
@@ -114,6 +114,6 @@ class Presence:
 
     def _distinct(self, name: str, origin: str) -> str | None:
         plain = shown = plain_name(name)
-        while fold(shown) in self._owners:
+        while likeness_of_speaker(shown) in self._owners:
             shown = f"{shown} ({origin})"
         return None if shown is plain else shown

@@ -46,6 +46,9 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         TextError: Not JSON, or not of that type; says which.
     """
     try:
+        if not data.isascii():
+            # msgspec does not look into strings that it passes over.
+            data.decode()
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise TextError(str(error)) from None

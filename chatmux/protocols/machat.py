@@ -9,9 +9,10 @@ r"""MaChat: rooms over plain TCP lines and over WebSocket.
     <- NAME:TEXT\n                   a message of anybody in the room, oneself included
 
 NAME is not empty, not "error", has at most 255 characters and no colon and no control
-character in it; nobody else in the room may hold one that differs only in case or
-Unicode form. ROOM may be empty or left
-out: the room "". Names and rooms keep their case. Nobody is told who comes and goes.
+character in it; nobody else in the room may hold one that looks the same: that differs
+only in case, Unicode form, invisible characters or the script of like letters. ROOM may
+be empty or left out: the room "". Names and rooms keep their case. Nobody is told who
+comes and goes.
 
 Over TCP the hello ends where its JSON object ends, however TCP cuts it; one line break
 directly behind it belongs to it. A line ends with ``\n``; one ``\r`` before it is
@@ -25,9 +26,9 @@ the client's last message was binary.
 
 Bytes that are no UTF-8 become U+FFFD. Control characters but the tab reach nobody; a
 ``\r`` inside a line becomes a blank. A text of another protocol comes as one line for
-each of its own, every one with its sender's name, in which line breaks, control
-characters and colons have become ``_``. Where a member holds that name, it is
-``NAME (PROTOCOL)``.
+each of its own (of more than 200, the last are one), every one with its sender's name,
+in which line breaks, control characters and colons have become ``_``. Where a member
+holds that name, it is ``NAME (PROTOCOL)``.
 
 What is refused gets one line that says why, then the close (1008 over WebSocket)::
 
@@ -36,6 +37,8 @@ What is refused gets one line that says why, then the close (1008 over WebSocket
     <- error: the name must not be empty      nor break another rule for names
     <- error: no hello in time                                   (lines only)
     <- error: a line is longer than 65535 bytes                             (1009)
+    <- error: too much was sent
+    <- error: there are too many here                                       (1013)
 
 The channel of a room is ``machat/ROOM``.
 """
@@ -47,23 +50,32 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from chatmux.door import LineDoor, Refusal, WebSocketDoor
-from chatmux.errors import NameTakenError, PeerError, TextError
-from chatmux.interfaces import Broker, Connection, Services, Subscription
-from chatmux.model import NORMAL, Close, Member, Publication
+from chatmux.errors import (
+    ChannelFullError,
+    LockedError,
+    NameTakenError,
+    PeerError,
+    TextError,
+)
+from chatmux.interfaces import Connection, Entrance, Entry, Services, Subscription
+from chatmux.model import FULL, LOCKED, NORMAL, TOO_FAST, Close, Member, Publication
 from chatmux.protocols import foreign, jsontext
 from chatmux.protocols.gohttp import upgrade_refusal
-from chatmux.settings import HTTPPath, Settings
-from chatmux.text import fold, name_fault, plain_lines, plain_text
+from chatmux.settings import HTTPPath, MessageBytes, Settings
+from chatmux.text import (
+    likeness,
+    likeness_of_speaker,
+    name_fault,
+    plain_lines,
+    plain_text,
+)
 
 NAME = "machat"
 HELLO_BYTES = 16 * 1024
 LINE_BYTES = 65_535
-MESSAGE_BYTES = 1024 * 1024
 LINES_A_TURN = 2000
 REFUSAL = "error"
 """What a refusal begins with, and therefore nobody's name."""
-
-_TOO_LONG = f"a line is longer than {LINE_BYTES} bytes"
 
 
 class Hello(msgspec.Struct):
@@ -81,7 +93,7 @@ def encode(publication: Publication) -> list[bytes]:
     if publication.origin == NAME:
         return [f"{publication.name}:{publication.text}\n".encode()]
     name = foreign.sender(publication)
-    if fold(name) == REFUSAL:
+    if likeness_of_speaker(name) == REFUSAL:
         name += "_"
     return [f"{name}:{line}\n".encode() for line in plain_lines(publication.text)]
 
@@ -91,24 +103,34 @@ class Session:
 
     Args:
         channel_prefix: What the channel's name begins with, before the room's.
+        line_bytes: Longest line.
     """
 
     __slots__ = (
         "_behind_hello",
-        "_broker",
-        "_channel",
         "_channel_prefix",
         "_connection",
+        "_entrance",
+        "_entry",
         "_hello",
+        "_line_bytes",
         "_name",
         "_subscription",
     )
 
+    _entry: Entry
+    """Behind the hello."""
+
     def __init__(
-        self, connection: Connection, broker: Broker, channel_prefix: str
+        self,
+        connection: Connection,
+        entrance: Entrance,
+        channel_prefix: str,
+        line_bytes: int = LINE_BYTES,
     ) -> None:
         self._connection = connection
-        self._broker = broker
+        self._line_bytes = line_bytes
+        self._entrance = entrance
         self._channel_prefix = channel_prefix
         self._hello: jsontext.ObjectScanner | None = jsontext.ObjectScanner(HELLO_BYTES)
         self._behind_hello = False
@@ -136,16 +158,18 @@ class Session:
             self._behind_hello = False
             if not line:
                 return
-        self._broker.publish(
-            self._channel,
+        deliveries = self._entry.publish(
             self._name,
             plain_text(line.decode(errors="replace")),
             origin=NAME,
             source=self._connection.number,
         )
+        if not self._connection.charge(deliveries):
+            raise self._refusal(TOO_FAST.reason)
 
     def line_too_long(self) -> None:
-        raise self._refusal(_TOO_LONG, 1009)
+        why = f"a line is longer than {self._line_bytes} bytes"
+        raise self._refusal(why, 1009)
 
     def opening_too_late(self) -> None:
         raise self._refusal("no hello in time")
@@ -179,7 +203,7 @@ class Session:
         """Take as many lines of a message as a turn has time for."""
         stop = start + LINES_A_TURN
         for line in lines[start:stop]:
-            if len(line) > LINE_BYTES:
+            if len(line) > self._line_bytes:
                 self.line_too_long()
             self.line(line)
         if stop < len(lines):
@@ -187,28 +211,28 @@ class Session:
 
     def _join(self, name: str, room: str) -> None:
         fault = name_fault(name)
-        if fold(name) == REFUSAL:
+        if fault is None and likeness(name) == REFUSAL:
             fault = f'must not be "{name}"'
         if fault is not None:
             raise self._refusal(f"the name {fault}")
         self._name = name
-        self._channel = self._channel_prefix + room
         try:
-            self._broker.join(
-                self._channel, Member(name, NAME, self._connection.number)
-            )
+            self._entry = self._entrance.enter(self._channel_prefix + room, NAME)
+            self._entry.join(Member(name, NAME, self._connection.number))
+        except ChannelFullError:
+            raise self._refusal(FULL.reason, FULL.code) from None
+        except LockedError:
+            raise self._refusal(LOCKED.reason, LOCKED.code) from None
         except NameTakenError as error:
             raise self._refusal(str(error)) from None
         self._connection.opened()
-        self._subscription = self._broker.subscribe(
-            self._channel, self._connection, encode
-        )
+        self._subscription = self._entry.subscribe(self._connection, encode)
 
     def _leave(self) -> None:
         if self._subscription is not None:
-            self._broker.unsubscribe(self._subscription)
+            self._entrance.unsubscribe(self._subscription)
             self._subscription = None
-            self._broker.leave(self._channel, self._connection.number)
+            self._entry.leave(self._connection.number)
 
     def _refusal(self, why: str, code: int = 1008) -> PeerError:
         # The line goes behind everything that the peer is owed.
@@ -229,6 +253,8 @@ class Section(Settings, frozen=True, kw_only=True):
             channels of their own, ``machat-ws/ROOM``.
         origins: Web pages of these origins may connect, besides those of the own
             host; ``*`` for any.
+        line_bytes: The longest line.
+        message_bytes: The longest WebSocket message, of any number of lines.
     """
 
     tcp: str | None = "127.0.0.1:8989"
@@ -236,17 +262,19 @@ class Section(Settings, frozen=True, kw_only=True):
     ws_path: HTTPPath = "/mychat"
     share_rooms: bool = True
     origins: tuple[str, ...] = ()
+    line_bytes: MessageBytes = LINE_BYTES
+    message_bytes: MessageBytes = 1 << 20
 
 
 def doors(section: Section, services: Services) -> Iterable[LineDoor | WebSocketDoor]:
     """List the door for lines and the one for WebSockets."""
 
     def new_line_session(connection: Connection) -> Session:
-        return Session(connection, services.broker, "machat/")
+        return Session(connection, services.broker, "machat/", section.line_bytes)
 
     def new_message_session(connection: Connection) -> Session:
         prefix = "machat/" if section.share_rooms else "machat-ws/"
-        return Session(connection, services.broker, prefix)
+        return Session(connection, services.broker, prefix, section.line_bytes)
 
     if section.tcp is not None:
         yield LineDoor(
@@ -254,7 +282,8 @@ def doors(section: Section, services: Services) -> Iterable[LineDoor | WebSocket
             key="machat.tcp",
             address=section.tcp,
             new_session=new_line_session,
-            line_bytes=LINE_BYTES,
+            line_bytes=section.line_bytes,
+            full=f"{REFUSAL}: {FULL.reason}\n".encode(),
         )
     if section.ws is not None:
         yield WebSocketDoor(
@@ -265,8 +294,8 @@ def doors(section: Section, services: Services) -> Iterable[LineDoor | WebSocket
             new_session=new_message_session,
             refuse=refuse,
             origins=section.origins,
-            opening_bytes=MESSAGE_BYTES,
-            message_bytes=MESSAGE_BYTES,
+            opening_bytes=section.message_bytes,
+            message_bytes=section.message_bytes,
         )
 
 

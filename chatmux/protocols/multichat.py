@@ -18,13 +18,15 @@ Before the registration everything else ends the connection, by a WebSocket clos
 ====  ===================================================================
 1003  the first packet is binary
 1007  it is not UTF-8 (by the transport)
-1008  it is no registration, its secret is wrong, or it does not come in time
+1008  it is no registration, its secret is wrong, its name has more than 255
+      characters, or it does not come in time
 1009  it is longer than 16 KiB
+1013  there are as many clients as there may be
 ====  ===================================================================
 
 After it, bad packets (no JSON, binary, an unknown action, a second registration,
 content that is empty, missing or no string) are ignored, as the original does;
-counted, and logged at debug. Longer than 1 MiB is 1009 still.
+counted, and logged at debug. Longer than 1 MiB is 1009 still, too many are 1008.
 
 All clients are on one channel, ``multichat``.
 """
@@ -37,20 +39,21 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from chatmux.door import Refusal, WebSocketDoor
-from chatmux.errors import PeerError, TextError
-from chatmux.interfaces import Broker, Connection, Services
-from chatmux.model import Close, Member, Publication
+from chatmux.errors import ChannelFullError, LockedError, PeerError, TextError
+from chatmux.interfaces import Connection, Entrance, Entry, Services, Subscription
+from chatmux.model import FULL, LOCKED, TOO_FAST, Close, Member, Publication
 from chatmux.protocols import foreign, jsontext
 from chatmux.protocols.gohttp import upgrade_refusal
-from chatmux.settings import HTTPPath, Secret, Settings, TLSFiles
+from chatmux.settings import HTTPPath, MessageBytes, Secret, Settings, TLSFiles
+from chatmux.text import NAME_LENGTH
 
 NAME = "multichat"
 CHANNEL = "multichat"
 OPENING_BYTES = 16 * 1024
-MESSAGE_BYTES = 1024 * 1024
 
 BINARY_FIRST = Close(1003, "the first packet should be text")
 NOT_REGISTERED = Close(1008, "the first packet should be a registration")
+LONG_NAME = Close(1008, f"the client-name has more than {NAME_LENGTH} characters")
 WRONG_SECRET = Close(1008, "wrong secret key")
 
 
@@ -84,11 +87,23 @@ def encode(publication: Publication) -> tuple[bytes, ...]:
 class Session:
     """A client's conversation: registration, then messages both ways."""
 
-    __slots__ = ("_broker", "_connection", "_name", "_secret", "_subscription")
+    __slots__ = (
+        "_connection",
+        "_entrance",
+        "_entry",
+        "_name",
+        "_secret",
+        "_subscription",
+    )
+    _entry: Entry
+    """Once there is a name, as the subscription."""
+    _subscription: Subscription
 
-    def __init__(self, connection: Connection, broker: Broker, secret: Secret) -> None:
+    def __init__(
+        self, connection: Connection, entrance: Entrance, secret: Secret
+    ) -> None:
         self._connection = connection
-        self._broker = broker
+        self._entrance = entrance
         self._secret = secret
         self._name: str | None = None
 
@@ -102,8 +117,8 @@ class Session:
 
     def closed(self) -> None:
         if self._name is not None:
-            self._broker.unsubscribe(self._subscription)
-            self._broker.leave(CHANNEL, self._connection.number)
+            self._entrance.unsubscribe(self._subscription)
+            self._entry.leave(self._connection.number)
 
     def _register(self, message: bytes, binary: bool) -> None:
         if binary:
@@ -118,14 +133,20 @@ class Session:
             raise PeerError(NOT_REGISTERED)
         if not hmac.compare_digest(packet.secret_key.encode(), self._secret.encode()):
             raise PeerError(WRONG_SECRET)
+        if len(packet.client_name) > NAME_LENGTH:
+            raise PeerError(LONG_NAME)
+        try:
+            self._entry = self._entrance.enter(CHANNEL, NAME)
+        except ChannelFullError:
+            raise PeerError(FULL) from None
+        except LockedError:
+            raise PeerError(LOCKED) from None
         self._name = packet.client_name
         self._connection.opened()
         member = Member(self._name, NAME, self._connection.number, owns_name=False)
-        self._broker.join(CHANNEL, member)
+        self._entry.join(member)
         self._connection.send(REGISTER_ACK)
-        self._subscription = self._broker.subscribe(
-            CHANNEL, self._connection, encode, echo=False
-        )
+        self._subscription = self._entry.subscribe(self._connection, encode, echo=False)
 
     def _take(self, message: bytes) -> None:
         assert self._name is not None
@@ -139,13 +160,14 @@ class Session:
         elif not packet.content:
             self._connection.ignored("a message without content")
         else:
-            self._broker.publish(
-                CHANNEL,
+            deliveries = self._entry.publish(
                 self._name,
                 packet.content,
                 origin=NAME,
                 source=self._connection.number,
             )
+            if not self._connection.charge(deliveries):
+                raise PeerError(TOO_FAST)
 
 
 class Section(Settings, frozen=True, kw_only=True):
@@ -159,6 +181,7 @@ class Section(Settings, frozen=True, kw_only=True):
         wss: Paths of ``keyfile`` and ``certfile`` (PEM); left out: no TLS.
         origins: Web pages of these origins may connect, besides those of the own
             host; ``*`` for any.
+        message_bytes: The longest packet of a client that has registered.
     """
 
     host: str = "127.0.0.1:6780"
@@ -166,6 +189,7 @@ class Section(Settings, frozen=True, kw_only=True):
     secret_key: Secret
     wss: TLSFiles | None = None
     origins: tuple[str, ...] = ()
+    message_bytes: MessageBytes = 1 << 20
 
 
 def doors(section: Section, services: Services) -> Iterable[WebSocketDoor]:
@@ -183,7 +207,7 @@ def doors(section: Section, services: Services) -> Iterable[WebSocketDoor]:
         refuse=refuse,
         origins=section.origins,
         opening_bytes=OPENING_BYTES,
-        message_bytes=MESSAGE_BYTES,
+        message_bytes=section.message_bytes,
         tls=section.wss,
         tls_key="multichat.wss",
         secrets=("secret_key",),

@@ -31,8 +31,10 @@ first of this order:
 ====  ====  ===========================================================================
 
 For a token: 401/304 a wrong password or none, 400/303 no name or one that cannot be;
-429/304 with ``Retry-After`` after too many wrong passwords. 413 for a body over 64 KiB,
-503 with ``Retry-After`` where too much waits or the store cannot be reached.
+429/304 with ``Retry-After`` after too many wrong passwords, 429/403 after too many
+wrong admin tokens, 429/429 after too many new rooms. 413 for a body over 64 KiB, 503
+with ``Retry-After`` where too much waits, the store cannot be reached, or there are too
+many rooms or connections in one.
 
 **WebSocket** ``/chats/ROOM/ws``, the token as its subprotocol or in ``Authorization``.
 Every connection hears all of the room; who joins may talk::
@@ -48,7 +50,8 @@ Every connection hears all of the room; who joins may talk::
         "msg":"NAME has left the room.","time":TIME}
 
 COLOR may be left out. The name is the token's where there is one, else that of the
-join; nobody else in the room may hold one that differs only in case or Unicode form.
+join; nobody else in the room may hold one that looks the same, and no two rooms have
+titles that do (case, Unicode form, invisible characters, letters of other scripts).
 What cannot be done is told to its sender alone: a name that is taken, or is none; a
 send or leave before the join or by another name; a second join by another name::
 
@@ -79,12 +82,12 @@ from chatmux.protocols.globes import faults
 from chatmux.protocols.globes.access import ANYWHERE, Access, Rules
 from chatmux.protocols.globes.api import API
 from chatmux.protocols.globes.events import NAME as NAME
+from chatmux.protocols.globes.quota import Quota
 from chatmux.protocols.globes.rooms import Rooms, check_bridges, room_number
 from chatmux.protocols.globes.tokens import KEY_BYTES, Tokens
 from chatmux.protocols.globes.tries import Tries
-from chatmux.settings import Seconds, Secret, Settings, TLSFiles
+from chatmux.settings import MessageBytes, Seconds, Secret, Settings, TLSFiles
 
-BODY_BYTES = 64 * 1024
 KEY_NAME = "globes.secret-key"
 """Under which the store keeps the key of the tokens."""
 
@@ -109,6 +112,10 @@ class Section(Settings, frozen=True, kw_only=True):
         origins: Web pages of these origins may open WebSockets, besides those of the
             own host; ``*`` for any.
         event_bytes: The longest event that a client may send.
+        body_bytes: The longest body of a request.
+        max_rooms: How many there may be; more are not made.
+        new_rooms_per_hour: How many may be made in an hour from one address, or network
+            of IPv6; 0 for any number. This machine's own is not held to it.
         login_seconds: From the showing of a password to the end of the last token that
             it is good for, renewed as often as may be.
         wrong_passwords: How many a minute of one address for one room are looked at;
@@ -127,7 +134,10 @@ class Section(Settings, frozen=True, kw_only=True):
     open_public_rooms: bool = False
     conceal_hidden_rooms: bool = False
     origins: tuple[str, ...] = ("*",)
-    event_bytes: _Positive = 64 * 1024
+    event_bytes: MessageBytes = 64 * 1024
+    body_bytes: MessageBytes = 64 * 1024
+    max_rooms: _Positive = 20_000
+    new_rooms_per_hour: Annotated[int, msgspec.Meta(ge=0)] = 10_000
     login_seconds: Annotated[float, msgspec.Meta(ge=1)] = 7 * 24 * 3600
     wrong_passwords: _Positive = 10
     read_timeout: Seconds | None = msgspec.field(name="ReadTimeout", default=None)
@@ -166,8 +176,8 @@ class Globes:
             self._store,
             services.now,
             services.new_lock,
+            services.broker,
             conceal=section.conceal_hidden_rooms,
-            is_bridged=services.broker.is_bridged,
         )
         await rooms.load()
         tokens = Tokens(await self._key(), services.now, section.login_seconds)
@@ -180,7 +190,10 @@ class Globes:
             Tries(ANYWHERE * most, seconds, services.new_lock),
             Rules(section.open_public_rooms, section.admin_token),
         )
-        self._api = API(services, rooms, tokens, access, _random_id)
+        quota = Quota(section.new_rooms_per_hour, seconds)
+        self._api = API(
+            services, rooms, tokens, access, section.max_rooms, quota, _random_id
+        )
 
     async def respond(self, request: Request) -> Answer:
         assert self._api is not None
@@ -221,7 +234,7 @@ def doors(section: Section, services: Services) -> Iterable[HTTPDoor]:
         failed=faults.failed().answer,
         origins=section.origins,
         refuse=faults.refuse,
-        body_bytes=BODY_BYTES,
+        body_bytes=section.body_bytes,
         message_bytes=section.event_bytes,
         request_seconds=section.read_timeout,
         tls=tls,

@@ -32,7 +32,7 @@ from chatmux.protocols.globes.tokens import (
 )
 from chatmux.protocols.globes.tries import Tries
 from chatmux.settings import Secret
-from chatmux.text import fold
+from chatmux.text import likeness
 
 ANYWHERE = 6
 """How many times as many passwords may be wrong for all rooms together."""
@@ -184,10 +184,23 @@ class Access:
         if live.room.password:
             self.claims(shown, live)
         elif not self._rules.open_public_rooms:
-            admin = self._rules.admin_token
-            tokens = shown_tokens(request.headers)
-            if admin is None or not any(same(one, admin.encode()) for one in tokens):
-                raise faults.bad_token()
+            self._check_admin(request, shown)
+
+    def _check_admin(self, request: Request, shown: Shown) -> None:
+        """Raise `FaultError` unless the admin token is shown."""
+        admin = self._rules.admin_token
+        tokens = shown_tokens(request.headers)
+        # A room's own token is the wrong one, but nobody's guess.
+        guesses = [one for one in tokens if one not in shown]
+        if admin is None or not guesses:
+            raise faults.bad_token()
+        who = "admin", network_of(request.host)
+        seconds = self._tries.wait(who)
+        if seconds:
+            raise faults.too_many_guesses(seconds)
+        if not any(same(one, admin.encode()) for one in guesses):
+            self._tries.note_wrong(who)
+            raise faults.bad_token()
 
 
 def _name(key: str, live: LiveRoom | None) -> str:
@@ -196,4 +209,6 @@ def _name(key: str, live: LiveRoom | None) -> str:
     As it is asked for, where nobody is to find out that two ways lead to one room.
     """
     number = room_number(key) if live is None else live.room.id
-    return fold(key[:LONGEST_KEY]) if number is None else str(number)
+    if number is not None:
+        return str(number)
+    return likeness(key.encode()[:LONGEST_KEY].decode(errors="ignore"))

@@ -16,14 +16,16 @@ from urllib.parse import unquote
 import msgspec
 
 from chatmux.door import Answer, Request, Upgrade
-from chatmux.errors import BusyError, StoreError
+from chatmux.errors import BusyError, ChannelFullError, LockedError, StoreError
 from chatmux.interfaces import Connection, Services
 from chatmux.model import Present, Room
 from chatmux.protocols.globes import content, faults, openapi, page
 from chatmux.protocols.globes.access import Access
 from chatmux.protocols.globes.admission import Admission
 from chatmux.protocols.globes.content import PUBLIC, Content
+from chatmux.protocols.globes.events import NAME
 from chatmux.protocols.globes.faults import JSON, FaultError
+from chatmux.protocols.globes.quota import Quota
 from chatmux.protocols.globes.rooms import LiveRoom, Rooms
 from chatmux.protocols.globes.session import Session
 from chatmux.protocols.globes.tokens import TokenError, Tokens
@@ -40,6 +42,8 @@ class API:
         rooms: All there are.
         tokens: Makes them.
         access: Says who may do what.
+        max_rooms: How many there may be.
+        quota: Of rooms that may be made.
         random_id: Makes numbers that nobody guesses.
     """
 
@@ -49,12 +53,16 @@ class API:
         rooms: Rooms,
         tokens: Tokens,
         access: Access,
+        max_rooms: int,
+        quota: Quota,
         random_id: Callable[[], int],
     ) -> None:
         self._services = services
         self._rooms = rooms
         self._tokens = tokens
         self._access = access
+        self._max_rooms = max_rooms
+        self._quota = quota
         self._random_id = random_id
         self._admission = Admission()
 
@@ -96,23 +104,32 @@ class API:
         except FaultError as fault:
             return fault.answer
 
-    def _upgrade(self, request: Request, key: str) -> Upgrade:
-        live, shown = self._access.find(request, key)
+    def _upgrade(self, request: Request, name: str) -> Upgrade:
+        live, shown = self._access.find(request, name)
         offered = request.headers.get("sec-websocket-protocol", "").split(",")
         protocols = [one.strip() for one in offered]
         chosen = protocols[0]
-        username = seconds_left = None
+        username = seconds_left = key = None
         if live.room.password:
             claims = self._access.claims(shown, live)
             username = claims.username
             seconds_left = self._tokens.seconds_left(claims)
+            key = claims
             # The one that is the token, or the browser takes it for refused.
             good = [one for one in protocols if shown.get(one) == claims]
             chosen = good[0] if good else chosen
+        entrance, clock = self._services.broker, self._services.clock
+        try:
+            entry = entrance.enter(live.channel, NAME, key)
+        except ChannelFullError:
+            raise faults.busy() from None
+        except LockedError:
+            raise faults.bad_token() from None
 
         def new_session(connection: Connection) -> Session:
-            broker, clock = self._services.broker, self._services.clock
-            return Session(connection, broker, live, username, clock, seconds_left)
+            return Session(
+                connection, entrance, entry, live, username, clock, seconds_left
+            )
 
         return Upgrade(new_session, chosen or None)
 
@@ -144,6 +161,8 @@ class API:
         if self._rooms.conceals(room):
             room = replace(room, concealed=True, id=self._random_id())
         self._check_title(room)
+        self._check_quota(request)
+        self._quota.note(request.host)
         if checked.password is not None:
             room = replace(room, password=await self._hash(checked.password))
         return _json(201, self._show(await self._rooms.add(room)))
@@ -162,7 +181,7 @@ class API:
                 updated=max(self._rooms.microseconds(), old.updated + 1),
             )
             room = replace(room, concealed=self._rooms.conceals(room))
-            self._check_title(room)
+            self._check_title(room, old)
             room = await self._with_password(room, checked)
             await self._rooms.replace(live, old, room)
             return _json(200, self._show(live))
@@ -203,8 +222,15 @@ class API:
     async def document(self, request: Request) -> Answer:
         return Answer(200, openapi.DOCUMENT, JSON)
 
-    def _check_title(self, room: Room) -> None:
-        if self._rooms.has_title_of(room):
+    def _check_quota(self, request: Request) -> None:
+        if len(self._rooms) >= self._max_rooms:
+            raise faults.no_room()
+        seconds = self._quota.wait(request.host)
+        if seconds:
+            raise faults.too_many_rooms(seconds)
+
+    def _check_title(self, room: Room, old: Room | None = None) -> None:
+        if self._rooms.has_title_of(room, old):
             raise faults.duplicate()
 
     async def _with_password(self, room: Room, checked: Content) -> Room:
@@ -225,7 +251,10 @@ class API:
         return content.whole(live.told, self._members(live))
 
     def _members(self, live: LiveRoom) -> Sequence[Present]:
-        return self._services.broker.members(live.channel)
+        if not (live.connected or live.is_bridged):
+            # Most rooms, when all are listed.
+            return ()
+        return self._services.broker.present(live.channel, NAME)
 
     def _token(self, live: LiveRoom, token: str, name: str) -> Answer:
         told = {"status": True, "name": name, "room_id": live.room.id, "token": token}

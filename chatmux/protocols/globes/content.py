@@ -14,7 +14,7 @@ from chatmux.model import Present, Room
 from chatmux.protocols import jsontext
 from chatmux.protocols.globes import faults
 from chatmux.protocols.globes.events import rfc3339
-from chatmux.text import fold, has_controls
+from chatmux.text import has_controls, likeness
 
 PUBLIC, PRIVATE, HIDDEN = VISIBILITIES = ("public", "private", "hidden")
 TITLE_BYTES = 2, 70
@@ -80,7 +80,7 @@ def check(wish: Wish, old: Room | None, may_have_password: bool) -> Content:
     title = wish.title or ""
     if not _fits(title, *TITLE_BYTES) or has_controls(title):
         raise faults.content("title")
-    if not fold(title) or fold(title).isdecimal():
+    if not likeness(title) or likeness(title).isdecimal():
         # Digits would be taken for an id.
         raise faults.content("title")
     description = wish.description or ""

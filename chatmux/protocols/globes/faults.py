@@ -92,6 +92,12 @@ def too_many_tries(seconds: int) -> FaultError:
     return FaultError(429, 304, "Unauthorized operation", "secret", retry)
 
 
+def too_many_guesses(seconds: int) -> FaultError:
+    """Too many wrong admin tokens; `seconds` until the next is looked at."""
+    retry = (*JSON, ("Retry-After", str(seconds)))
+    return FaultError(429, 403, "Token error: Invalid token", "token", retry)
+
+
 def bad_token() -> FaultError:
     """The token is missing, wrong, another room's or no longer good."""
     return FaultError(403, 403, "Token error: Invalid token", "token")
@@ -106,6 +112,18 @@ def busy() -> FaultError:
     """What is needed to answer cannot be had now."""
     retry = (*JSON, ("Retry-After", "1"))
     return FaultError(503, 503, "Server error: Try again later", "", retry)
+
+
+def too_many_rooms(seconds: int) -> FaultError:
+    """One address has made too many rooms; `seconds` until it may make more."""
+    retry = (*JSON, ("Retry-After", str(seconds)))
+    return FaultError(429, 429, "Room error: Too many new rooms", "", retry)
+
+
+def no_room() -> FaultError:
+    """There are as many rooms as there may be."""
+    retry = (*JSON, ("Retry-After", "60"))
+    return FaultError(503, 503, "Room error: Too many rooms", "", retry)
 
 
 def too_large() -> FaultError:

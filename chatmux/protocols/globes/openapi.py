@@ -68,8 +68,9 @@ _BAD_ROOM = _fault(
 )
 _NO_ROOM = _fault("101 there is no such room")
 _NO_TOKEN = _fault("403 no token, or not one for this")
-_TOO_LARGE = _fault("413 the body is longer than 64 KiB")
+_TOO_LARGE = _fault("413 the body is too long")
 _BUSY = _later("503 cannot be done now")
+_GUESSED = _later("403 too many wrong admin tokens")
 _DONE = _object(["status"], status={"const": True})
 
 _SCHEMAS = {
@@ -174,7 +175,8 @@ _PATHS = {
                 },
                 "400": _BAD_ROOM,
                 "413": _TOO_LARGE,
-                "503": _BUSY,
+                "429": _later("429 too many new rooms"),
+                "503": _later("503 cannot be done now, or there are too many rooms"),
             },
         },
     },
@@ -197,6 +199,7 @@ _PATHS = {
                 "403": _NO_TOKEN,
                 "404": _NO_ROOM,
                 "413": _TOO_LARGE,
+                "429": _GUESSED,
                 "503": _BUSY,
             },
         },
@@ -208,6 +211,7 @@ _PATHS = {
                 "200": _answer("done", _DONE),
                 "403": _NO_TOKEN,
                 "404": _NO_ROOM,
+                "429": _GUESSED,
                 "503": _BUSY,
             },
         },
@@ -271,6 +275,7 @@ _PATHS = {
                     },
                 },
                 "404": _NO_ROOM,
+                "503": _later("503 there are too many in the room"),
             },
         },
     },
@@ -291,7 +296,8 @@ DOCUMENT = msgspec.json.encode(
             "version": "1.0",
             "description": "Besides what each operation has, any may answer 400 to what"
             " is no HTTP, 405 with `Allow` to other methods, 408 to a late request, 413"
-            " to a long body, 431 to a long header, 500 where the server is at fault.",
+            " to a long body, 429 to too many requests, 431 to a long header, 500 where"
+            " the server is at fault, 503 where there are too many connections.",
         },
         "paths": _PATHS,
         "components": {

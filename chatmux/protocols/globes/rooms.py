@@ -14,12 +14,13 @@ from chatmux.errors import (
     StoreError,
     TitleTakenError,
 )
-from chatmux.interfaces import Store
+from chatmux.interfaces import Entrance, Store
 from chatmux.model import Close, Publication, Room
 from chatmux.protocols.globes import faults
 from chatmux.protocols.globes.content import HIDDEN, PUBLIC, TITLE_BYTES, beginning
 from chatmux.protocols.globes.events import NAME, encoding_for
-from chatmux.text import fold
+from chatmux.protocols.globes.tokens import Claims
+from chatmux.text import likeness
 
 DEFAULT_ID = 1
 DEFAULT_TITLE = "Public Chat"
@@ -29,7 +30,7 @@ _LONGEST_ID = 20
 """Digits with which no room's id is written, zeros before it included."""
 
 LONGEST_KEY = 4 * TITLE_BYTES[1]
-"""In characters, of what a room is asked for by."""
+"""In bytes, of what a room is asked for by."""
 
 ROOM_GONE = Close(1008, "the room was deleted")
 NEW_PASSWORD = Close(1008, "the room has a new password")
@@ -45,6 +46,7 @@ class LiveRoom:
         encode: Its encoding, one for all of its connections.
         connected: Called to end each connection.
         changing: Held by who changes it.
+        is_bridged: Whether others than those who are connected may be there.
         is_gone: Whether it was deleted.
     """
 
@@ -53,19 +55,30 @@ class LiveRoom:
         "channel",
         "connected",
         "encode",
+        "is_bridged",
         "is_gone",
         "room",
         "told",
     )
 
-    def __init__(self, room: Room, lock: AbstractAsyncContextManager[object]) -> None:
+    def __init__(
+        self,
+        room: Room,
+        lock: AbstractAsyncContextManager[object],
+        is_bridged: bool = False,
+    ) -> None:
         self.room = room
         self.told = beginning(room)
         self.channel = f"{NAME}/{room.id}"
         self.encode: Callable[[Publication], Sequence[bytes]] = encoding_for(room.id)
         self.connected: set[Callable[[Close], None]] = set()
         self.changing = lock
+        self.is_bridged = is_bridged
         self.is_gone = False
+
+    def opens(self, key: object) -> bool:
+        """Say whether a key, the claims of a token, is one for the room as it is."""
+        return isinstance(key, Claims) and key.open(self.room)
 
     def close_all(self, why: Close) -> None:
         """End every connection."""
@@ -83,9 +96,9 @@ class Rooms:
         store: Keeps them.
         now: Seconds since the epoch.
         new_lock: Makes locks.
+        entrance: Is told which rooms are locked, and how they open.
         conceal: Whether hidden rooms are found by those alone who know what they are
             looking for.
-        is_bridged: Whether a channel is part of a bridge.
     """
 
     def __init__(
@@ -93,20 +106,22 @@ class Rooms:
         store: Store,
         now: Callable[[], float],
         new_lock: Callable[[], AbstractAsyncContextManager[object]],
+        entrance: Entrance,
         *,
         conceal: bool,
-        is_bridged: Callable[[str], bool],
     ) -> None:
         self._store = store
         self._now = now
         self._new_lock = new_lock
         self._conceal = conceal
-        self._is_bridged = is_bridged
+        self._entrance = entrance
         self._by_id: dict[int, LiveRoom] = {}
-        self._by_title: dict[str, LiveRoom] = {}
-        """Those that are not concealed."""
+        self._by_title: dict[str, dict[int, LiveRoom]] = {}
+        """Those that are not concealed, by the likeness of the title, and by id."""
         self._concealed: dict[str, dict[int, LiveRoom]] = {}
-        """Those that are, by title and id, the first to have the title first."""
+        """Those that are, the first to have the title first."""
+        self._awaited: set[str] = set()
+        """The titles that rooms are to have for which the store is waited."""
         self._is_doubtful = False
         """Whether the store may have something else than memory."""
         self._changes = 0
@@ -125,7 +140,7 @@ class Rooms:
             with suppress(IdTakenError, TitleTakenError):
                 await self._store.add_room(self._default())
             rooms = await self._store.rooms()
-        check_bridges(rooms, self._is_bridged)
+        check_bridges(rooms, self._entrance.is_bridged)
         for room in rooms:
             if self.conceals(room) and not room.concealed:
                 # From before rooms were concealed: its title is free from now on.
@@ -143,7 +158,9 @@ class Rooms:
         if not self._is_doubtful:
             return
         changes = self._changes
-        kept = {room.id: room for room in await self._store.rooms()}
+        rooms = await self._store.rooms()
+        # Another node may have given one a password: in a bridge, it is served no more.
+        kept = {room.id: room for room in rooms if not self._is_walked_around(room)}
         if self._changes != changes:
             # What was read is older than what is known: not now.
             return
@@ -163,7 +180,10 @@ class Rooms:
 
     def __iter__(self) -> Iterator[LiveRoom]:
         """Iterate over all, in the order of their ids, as after a restart."""
-        return iter([live for _, live in sorted(self._by_id.items())])
+        return iter([self._by_id[number] for number in sorted(self._by_id)])
+
+    def __len__(self) -> int:
+        return len(self._by_id)
 
     def conceals(self, room: Room) -> bool:
         """Say whether nobody may find out that a room is there."""
@@ -174,7 +194,8 @@ class Rooms:
         number = room_number(key)
         if number is None:
             # What is longer is no way to write a title, and would take its time.
-            return self._by_title.get(fold(key)) if len(key) <= LONGEST_KEY else None
+            short = len(key.encode()) <= LONGEST_KEY
+            return self._titled(likeness(key)) if short else None
         live = self._by_id.get(number)
         return None if live is None or self.conceals(live.room) else live
 
@@ -182,16 +203,41 @@ class Rooms:
         """Return the concealed rooms of an id or a title, by their ids."""
         number = room_number(key)
         if number is None:
-            short = len(key) <= LONGEST_KEY
-            return self._concealed.get(fold(key), {}) if short else {}
+            short = len(key.encode()) <= LONGEST_KEY
+            return self._concealed.get(likeness(key), {}) if short else {}
         live = self._by_id.get(number)
         return {number: live} if live is not None and self.conceals(live.room) else {}
 
-    def has_title_of(self, room: Room) -> bool:
-        """Say whether another room has the title of `room`, so that this cannot."""
-        other = self._by_title.get(fold(room.title))
-        taken = other is not None and other.room.id != room.id
-        return taken and not room.concealed
+    def has_title_of(self, room: Room, old: Room | None = None) -> bool:
+        """Say whether another room has the title of `room`, so that this cannot.
+
+        Args:
+            room: What it is to be.
+            old: What it is now: it may keep a title that another has, too.
+        """
+        key = likeness(room.title)
+        if room.concealed or (old is not None and _is_known_by(old, key)):
+            return False
+        others = self._by_title.get(key, {}).keys() - {room.id}
+        return bool(others) or key in self._awaited
+
+    @contextmanager
+    def _awaiting(self, room: Room, old: Room | None = None) -> Iterator[None]:
+        """Keep a title for a room while the store is waited for.
+
+        Titles that look alike are not the same to the store.
+        """
+        if self.has_title_of(room, old):
+            raise faults.duplicate()
+        key = likeness(room.title)
+        mine = not room.concealed and key not in self._awaited
+        if mine:
+            self._awaited.add(key)
+        try:
+            yield
+        finally:
+            if mine:
+                self._awaited.discard(key)
 
     async def add(self, room: Room) -> LiveRoom:
         """Keep a new room.
@@ -200,17 +246,17 @@ class Rooms:
             FaultError: 102.
             StoreError: It is not known whether it was kept.
         """
-        with self._doubting():
+        with self._awaiting(room), self._doubting():
             try:
                 kept = await self._store.add_room(room)
-                while kept.password and self._is_bridged(f"{NAME}/{kept.id}"):
+                while self._is_walked_around(kept):
                     # The bridge waits for a room that all may enter: not for this one,
                     # nor for any other from now on, as ids do not come back.
                     await self._store.remove_room(kept.id)
                     kept = await self._store.add_room(room)
             except TitleTakenError:
                 raise faults.duplicate() from None
-        return self._by_id.get(kept.id) or self._put(kept)
+            return self._by_id.get(kept.id) or self._put(kept)
 
     async def replace(self, live: LiveRoom, old: Room, room: Room) -> None:
         """Keep what a room has become, and end the connections of an old password.
@@ -225,6 +271,14 @@ class Rooms:
             StoreError: It is not known whether that was done; or another node has
                 changed the room.
         """
+        with self._awaiting(room, old):
+            await self._replace(live, old, room)
+            if live.is_gone:
+                # It was read meanwhile that another node has deleted it.
+                raise faults.not_found(str(room.id))
+            self._change(live, room)
+
+    async def _replace(self, live: LiveRoom, old: Room, room: Room) -> None:
         with self._doubting():
             try:
                 await self._store.replace_room(old, room)
@@ -236,10 +290,6 @@ class Rooms:
                 if live.is_gone:
                     raise faults.not_found(str(room.id)) from None
                 raise StoreError("another node has changed the room") from None
-        if live.is_gone:
-            # It was read meanwhile that another node has deleted it.
-            raise faults.not_found(str(room.id))
-        self._change(live, room)
 
     async def remove(self, live: LiveRoom) -> None:
         """Delete a room, and end its connections. Raises `StoreError`."""
@@ -273,14 +323,24 @@ class Rooms:
         )
 
     def _put(self, room: Room) -> LiveRoom:
-        live = self._by_id[room.id] = LiveRoom(room, self._new_lock())
+        is_bridged = self._entrance.is_bridged(f"{NAME}/{room.id}")
+        live = LiveRoom(room, self._new_lock(), is_bridged)
+        self._by_id[room.id] = live
         self._enter(live)
+        self._lock(live)
         return live
+
+    def _lock(self, live: LiveRoom) -> None:
+        if live.room.password:
+            self._entrance.lock(live.channel, live.opens)
+        else:
+            self._entrance.unlock(live.channel)
 
     def _change(self, live: LiveRoom, room: Room) -> None:
         self._leave(live)
         old, live.room, live.told = live.room, room, beginning(room)
         self._enter(live)
+        self._lock(live)
         if room.generation != old.generation:
             live.close_all(NEW_PASSWORD)
 
@@ -289,24 +349,36 @@ class Rooms:
         self._leave(live)
         live.is_gone = True
         live.close_all(ROOM_GONE)
+        self._entrance.unlock(live.channel)
 
     def _enter(self, live: LiveRoom) -> None:
         """Let a room be found by its title."""
-        key = fold(live.room.title)
+        key = likeness(live.room.title)
         if self.conceals(live.room):
             self._concealed.setdefault(key, {})[live.room.id] = live
-        elif not live.room.concealed or key not in self._by_title:
-            # One that is concealed no more has a title that another may have, too.
-            self._by_title[key] = live
+            return
+        self._by_title.setdefault(key, {})[live.room.id] = live
 
     def _leave(self, live: LiveRoom) -> None:
-        key = fold(live.room.title)
-        if self._by_title.get(key) is live:
-            del self._by_title[key]
-        same = self._concealed.get(key, {})
-        same.pop(live.room.id, None)
-        if not same:
-            self._concealed.pop(key, None)
+        key = likeness(live.room.title)
+        for rooms in self._by_title, self._concealed:
+            same = rooms.get(key, {})
+            same.pop(live.room.id, None)
+            if not same:
+                rooms.pop(key, None)
+
+    def _titled(self, key: str) -> LiveRoom | None:
+        """Return the room that a title means.
+
+        There are several from before titles that look alike were refused, or that were
+        concealed: the oldest of those that were not, before all others.
+        """
+        rooms = self._by_title.get(key)
+        return None if rooms is None else min(rooms.values(), key=_rank)
+
+    def _is_walked_around(self, room: Room) -> bool:
+        """Say whether a bridge would lead around a room's password."""
+        return bool(room.password) and self._entrance.is_bridged(f"{NAME}/{room.id}")
 
 
 def room_number(key: str) -> int | None:
@@ -314,6 +386,15 @@ def room_number(key: str) -> int | None:
     if key.isascii() and key.isdigit():
         return int(key) if len(key) < _LONGEST_ID else 0
     return None
+
+
+def _rank(live: LiveRoom) -> tuple[bool, int, int]:
+    return live.room.concealed, live.room.created, live.room.id
+
+
+def _is_known_by(room: Room, key: str) -> bool:
+    """Say whether a title that looks like this is a room's already, for all to see."""
+    return not room.concealed and likeness(room.title) == key
 
 
 def check_bridges(rooms: Iterable[Room], is_bridged: Callable[[str], bool]) -> None:

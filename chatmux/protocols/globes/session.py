@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
-from chatmux.errors import NameTakenError, TextError
-from chatmux.interfaces import Broker, Clock, Connection, Delayed
-from chatmux.model import Close, Member
+from chatmux.errors import NameTakenError, PeerError, TextError
+from chatmux.interfaces import Clock, Connection, Delayed, Entrance, Entry
+from chatmux.model import TOO_FAST, Close, Member
 from chatmux.protocols.globes.events import NAME, Said, color_of, decode, refusal
 from chatmux.protocols.globes.rooms import LiveRoom
 from chatmux.text import NAME_LENGTH, fold, name_fault
+
+_LONGEST = 4 * NAME_LENGTH
+"""No way to write a name that somebody has is longer, in characters."""
 
 TOKEN_EXPIRED = Close(1008, "the token has expired")
 
@@ -19,7 +22,8 @@ class Session:
 
     Args:
         connection: Its own.
-        broker: Carries the room's events.
+        entrance: To the broker.
+        entry: Leave to be in the room.
         room: That it is connected to.
         username: From its token, in a protected room; None elsewhere.
         clock: Ends the connection with its token.
@@ -27,10 +31,12 @@ class Session:
     """
 
     __slots__ = (
-        "_broker",
         "_color",
         "_connection",
+        "_entrance",
+        "_entry",
         "_expiry",
+        "_folded",
         "_name",
         "_room",
         "_subscription",
@@ -40,26 +46,28 @@ class Session:
     def __init__(
         self,
         connection: Connection,
-        broker: Broker,
+        entrance: Entrance,
+        entry: Entry,
         room: LiveRoom,
         username: str | None,
         clock: Clock,
         seconds_left: float | None,
     ) -> None:
         self._connection = connection
-        self._broker = broker
+        self._entrance = entrance
+        self._entry = entry
         self._room = room
         self._username = username
         self._name: str | None = None
+        self._folded = ""
+        """That name, folded once: a long one takes its time."""
         self._color = ""
         self._expiry: Delayed | None = None
         if seconds_left is not None:
             self._expiry = clock.callLater(seconds_left, self._expire)
         connection.opened()
         room.connected.add(connection.close)
-        self._subscription = broker.subscribe(
-            room.channel, connection, room.encode, presence=True
-        )
+        self._subscription = entry.subscribe(connection, room.encode, presence=True)
 
     def received(self, message: bytes, binary: bool) -> None:
         if binary:
@@ -74,13 +82,16 @@ class Session:
             self._connection.ignored("an event without a name or a known type")
             return
         _EVENTS[said.event_type](self, said, said.name)
+        if said.event_type != "send":
+            # Of comings and goings others are told, too.
+            self._charge(0)
 
     def closed(self) -> None:
         if self._expiry is not None:
             self._expiry.cancel()
             self._expiry = None
         self._room.connected.discard(self._connection.close)
-        self._broker.unsubscribe(self._subscription)
+        self._entrance.unsubscribe(self._subscription)
         self._leave_room()
 
     def _expire(self) -> None:
@@ -90,7 +101,7 @@ class Session:
     def _join(self, said: Said, name: str) -> None:
         name = self._username or name
         if self._name is not None:
-            if fold(name) != fold(self._name):
+            if not self._is_mine(name):
                 self._refuse(name, f"this connection has joined as {self._name}")
             return
         fault = name_fault(name)
@@ -100,39 +111,45 @@ class Session:
         color = color_of(said)
         member = Member(name, NAME, self._connection.number, color=color)
         try:
-            self._broker.join(self._room.channel, member)
+            self._entry.join(member)
         except NameTakenError as error:
             self._refuse(name, str(error))
             return
-        self._name, self._color = name, color
+        self._name, self._folded, self._color = name, fold(name), color
 
     def _send(self, said: Said, name: str) -> None:
         if not said.msg:
             self._connection.ignored("a send without a message")
             return
-        if self._name is None or fold(name) != fold(self._name):
+        if self._name is None or not self._is_mine(name):
             self._refuse(name, self._why_not())
+            self._charge(0)
             return
         color = color_of(said)
-        self._broker.publish(
-            self._room.channel,
+        deliveries = self._entry.publish(
             self._name,
             said.msg,
             origin=NAME,
             source=self._connection.number,
             ext={"color": color} if color else None,
         )
+        self._charge(deliveries)
 
     def _leave(self, said: Said, name: str) -> None:
-        if self._name is None or fold(name) != fold(self._name):
+        if not self._is_mine(name):
             self._refuse(name, self._why_not())
             return
         self._leave_room()
 
+    def _is_mine(self, name: str) -> bool:
+        if self._name is None or len(name) > _LONGEST:
+            return False
+        return name == self._name or fold(name) == self._folded
+
     def _leave_room(self) -> None:
         if self._name is not None:
             self._name = None
-            self._broker.leave(self._room.channel, self._connection.number)
+            self._entry.leave(self._connection.number)
 
     def _why_not(self) -> str:
         if self._name is None:
@@ -145,6 +162,10 @@ class Session:
             self._connection.ignored(why)
             return
         self._connection.send(refusal(name[:NAME_LENGTH], self._room.room.id, why))
+
+    def _charge(self, deliveries: int) -> None:
+        if not self._connection.charge(deliveries):
+            raise PeerError(TOO_FAST)
 
 
 _EVENTS = {"join": Session._join, "send": Session._send, "leave": Session._leave}

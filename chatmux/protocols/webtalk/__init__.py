@@ -36,6 +36,7 @@ Errors after which the connection stays::
     <- [error] Unknown User: ID                 Unknown Channel: ID; both with strict
     <- [error] User ID: too much is waiting already             of whisper
     <- [error] the store is full                                of store
+    <- [error] too many users                   also channels; of newuser, newchannel
     <- [error] the answer is longer than 99999 bytes            nothing was done
 
 Errors with which it ends::
@@ -79,6 +80,7 @@ from chatmux.address import is_local
 from chatmux.door import FramedDoor, Refusal, WebSocketDoor
 from chatmux.errors import ConfigError
 from chatmux.interfaces import Connection, Services
+from chatmux.model import FULL
 from chatmux.protocols.gohttp import upgrade_refusal
 from chatmux.protocols.webtalk.commands import LONGEST_FRAME as LONGEST_FRAME
 from chatmux.protocols.webtalk.control import ControlSession
@@ -118,6 +120,8 @@ class Section(Settings, frozen=True, kw_only=True):
             killed; 0 for never.
         absent_seconds: From the end of a user's connection until one who does not
             come back is killed; 0 for never.
+        max_users: How many users there may be.
+        max_channels: How many channels.
         queue_messages: How many messages may wait for an absent user.
         queue_bytes: How much text may wait for one.
         queues_bytes: How much memory may wait for all together.
@@ -137,6 +141,8 @@ class Section(Settings, frozen=True, kw_only=True):
     sender: str = "webtalk"
     login_seconds: Seconds = 3600
     absent_seconds: Seconds = 7 * 24 * 3600
+    max_users: _Positive = 1_000_000
+    max_channels: _Positive = 100_000
     queue_messages: _Positive = 1000
     queue_bytes: _Positive = 1 << 20
     queues_bytes: _Positive = 64 << 20
@@ -158,6 +164,8 @@ def doors(section: Section, services: Services) -> Iterable[FramedDoor | WebSock
         sender=section.sender,
         login_seconds=section.login_seconds,
         absent_seconds=section.absent_seconds,
+        max_users=section.max_users,
+        max_channels=section.max_channels,
     )
     variables = Variables(section.store_keys, section.store_bytes)
 
@@ -176,6 +184,7 @@ def doors(section: Section, services: Services) -> Iterable[FramedDoor | WebSock
         new_session=new_control_session,
         opening_bytes=OPENING_BYTES,
         message_bytes=LONGEST_FRAME,
+        full=b"[error] " + FULL.reason.encode(),
         tls=section.private_tls,
         tls_key="webtalk.private-tls",
         secrets=("secret",),
@@ -212,8 +221,10 @@ def bridge_fault(names: Sequence[str]) -> str | None:
 
 def refuse(status: int, reason: str) -> Refusal:
     """Refuse a handshake as the original's WebSocket library does."""
-    if status in (403, 404):
-        return Refusal(403, b"") if status == 403 else upgrade_refusal(404)
+    if status == 404:
+        return upgrade_refusal(404)
+    if status in (403, 503):
+        return Refusal(status, b"")
     return Refusal(400, b"not websocket protocol")
 
 

@@ -24,6 +24,7 @@ from chatmux.protocols.webtalk.commands import (
 from chatmux.protocols.webtalk.hub import (
     Hub,
     QueueFullError,
+    TooManyError,
     UnknownChannelError,
     UnknownUserError,
 )
@@ -130,6 +131,8 @@ class ControlSession:
             answer = _OK + run(self, data)
         except CommandError as error:
             answer = _ERROR + error.words
+        except TooManyError as error:
+            answer = _ERROR + f"too many {error}".encode()
         if len(answer) > LONGEST_FRAME:
             return _ERROR + _TOO_LONG
         return answer

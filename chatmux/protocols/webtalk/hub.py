@@ -15,7 +15,8 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count, islice
 
-from chatmux.interfaces import Broker, Connection
+from chatmux.errors import ChannelFullError
+from chatmux.interfaces import Connection, Entrance
 from chatmux.model import NORMAL, Close, Member
 from chatmux.protocols.webtalk.attendant import Attendant
 from chatmux.protocols.webtalk.ids import new_salt
@@ -45,31 +46,41 @@ class QueueFullError(Exception):
     """There is no room for a whisper to wait."""
 
 
+class TooManyError(Exception):
+    """There are as many users or channels as there may be. Holds which."""
+
+
 class Hub:
     """All users and channels of a node. Lost with the process.
 
     Args:
-        broker: Carries to all who are connected.
+        entrance: To the broker, which carries to all who are connected.
         now: Seconds of any clock that does not jump.
         waiting: Keeps for all who are not.
         sender: Name that shouts have for other protocols.
         login_seconds: How long a user may never have logged in; 0 for ever.
         absent_seconds: How long a user may be away; 0 for ever.
+        max_users: How many there may be.
+        max_channels: How many there may be, everybody's included.
     """
 
     def __init__(
         self,
-        broker: Broker,
+        entrance: Entrance,
         now: Callable[[], float],
         waiting: Waiting,
         *,
         sender: str = NAME,
         login_seconds: float = 0,
         absent_seconds: float = 0,
+        max_users: int = 1_000_000,
+        max_channels: int = 100_000,
     ) -> None:
-        self._broker = broker
+        self._entrance = entrance
         self._waiting = waiting
         self._sender = sender
+        self._max_users = max_users
+        self._max_channels = max_channels
         self._users: dict[int, User] = {}
         self._channels: dict[int, Channel] = {}
         self._user_ids = count(1)
@@ -80,8 +91,14 @@ class Hub:
         self.new_channel()
 
     def new_user(self) -> User:
-        """Make a user, who is in the channel of everybody, and not connected."""
+        """Make a user, who is in the channel of everybody, and not connected.
+
+        Raises:
+            TooManyError: Of users.
+        """
         self._kill_the_expired()
+        if len(self._users) >= self._max_users:
+            raise TooManyError("users")
         user = User(next(self._user_ids), new_salt())
         self._users[user.id] = user
         self._never_seen.add(user)
@@ -98,7 +115,7 @@ class Hub:
         connection = user.connection
         if user.places:
             # Who leaves is written at once what is still to come: not before all else.
-            self._broker.flush()
+            self._entrance.flush()
         self._detach(user)
         for channel in user.places:
             del channel.members[user]
@@ -122,23 +139,34 @@ class Hub:
         user = self._user(user_id)
         if user.connection is None:
             # What was shouted before comes before it.
-            self._broker.flush()
+            self._entrance.flush()
             message = text.encode()
             if not self._waiting.has_room(len(message), user.shares()):
                 raise QueueFullError
             self._waiting.put(user.whispers, message)
             return
         self._turn_to(user)
-        own = f"{NAME}-whispers/{user_id}"
         if user.words is None:
-            user.words = self._broker.subscribe(own, user.connection, encode)
-        self._broker.publish(own, self._sender, text, origin=NAME)
+            own = f"{NAME}-whispers/{user_id}"
+            user.entry = self._entrance.enter(own, NAME)
+            user.words = user.entry.subscribe(user.connection, encode)
+        user.entry.publish(self._sender, text, origin=NAME)
 
     def new_channel(self) -> int:
-        """Make a channel without members; return its id."""
+        """Make a channel without members; return its id.
+
+        Raises:
+            TooManyError: Of channels, or of others in the bridge that it is part of.
+        """
+        if len(self._channels) >= self._max_channels:
+            raise TooManyError("channels")
         channel_id = next(self._channel_ids)
         name = f"{NAME}/{channel_id}"
-        self._channels[channel_id] = Channel(name, self._broker.is_bridged(name))
+        try:
+            entry = self._entrance.enter(name, NAME)
+        except ChannelFullError:
+            raise TooManyError("members in the bridge") from None
+        self._channels[channel_id] = Channel(entry, self._entrance.is_bridged(name))
         return channel_id
 
     def kill_channel(self, channel_id: int) -> None:
@@ -161,7 +189,7 @@ class Hub:
         """
         channel = self._channel(channel_id)
         self._turn_to(channel)
-        self._broker.publish(channel.name, self._sender, text, origin=NAME)
+        channel.entry.publish(self._sender, text, origin=NAME)
 
     def join(self, channel_id: int, user_id: int) -> None:
         """Make a user a member, once.
@@ -197,7 +225,7 @@ class Hub:
         if self._never_seen.is_due(user) or self._gone.is_due(user):
             return None
         # All that was said goes to where the user was, all else to the new connection.
-        self._broker.flush()
+        self._entrance.flush()
         if user.connection is not None:
             first = user.connection
             for channel in user.places:
@@ -220,7 +248,7 @@ class Hub:
         if user.connection is not connection:
             return
         # What was said before is not kept for the user.
-        self._broker.flush()
+        self._entrance.flush()
         self._detach(user)
         self._gone.add(user)
         user.since = user.whispers.put
@@ -249,7 +277,7 @@ class Hub:
     def _turn_to(self, target: User | Channel) -> None:
         """See to the order of what is said to one after what was said to another."""
         if target is not self._spoken_to:
-            self._broker.fence()
+            self._entrance.fence()
             self._spoken_to = target
 
     def _put(self, user: User, channel: Channel) -> None:
@@ -257,20 +285,20 @@ class Hub:
         if user.connection is None:
             self._attend(channel, +1)
             # What was shouted before is not for the user.
-            self._broker.flush()
+            self._entrance.flush()
             place.since = channel.shelf.put
         else:
             self._subscribe(user, channel, place, user.connection)
 
     def _remove(self, user: User, channel: Channel) -> None:
         # Who leaves is written at once what is still to come: not before all else.
-        self._broker.flush()
+        self._entrance.flush()
         place = user.places.pop(channel)
         del channel.members[user]
         if place.subscription is not None:
             assert user.connection is not None
-            self._broker.unsubscribe(place.subscription)
-            self._broker.leave(channel.name, user.connection.number)
+            self._entrance.unsubscribe(place.subscription)
+            channel.entry.leave(user.connection.number)
         else:
             self._attend(channel, -1)
 
@@ -286,25 +314,25 @@ class Hub:
         rest = connection is not None and not connection.paused
         for channel, place in user.places.items():
             if connection is not None and place.subscription is not None:
-                self._broker.unsubscribe(place.subscription, rest=rest)
-                self._broker.leave(channel.name, connection.number)
+                self._entrance.unsubscribe(place.subscription, rest=rest)
+                channel.entry.leave(connection.number)
                 place.subscription = None
         if user.words is not None:
-            self._broker.unsubscribe(user.words, rest=rest)
+            self._entrance.unsubscribe(user.words, rest=rest)
             user.words = None
 
     def _subscribe(
         self, user: User, channel: Channel, place: Place, connection: Connection
     ) -> None:
         self._come(user, channel, connection)
-        place.subscription = self._broker.subscribe(channel.name, connection, encode)
+        place.subscription = channel.entry.subscribe(connection, encode)
 
     def _come(self, user: User, channel: Channel, connection: Connection) -> None:
         """Tell other protocols who is here; nobody else could ask."""
         if channel.is_bridged:
             name = f"{self._sender} {user.id}"
             member = Member(name, NAME, connection.number, owns_name=False)
-            self._broker.join(channel.name, member)
+            channel.entry.join(member)
 
     def _hand_over(self, user: User, connection: Connection) -> None:
         """Write what waits for a user, and say how much of it was dropped."""
@@ -322,10 +350,10 @@ class Hub:
         channel.absent += more
         if channel.absent and channel.attendant is None:
             keep = partial(self._waiting.put, channel.shelf)
-            channel.attendant = Attendant(self._broker.new_number(), keep)
-            self._broker.subscribe(channel.name, channel.attendant, encode)
+            channel.attendant = Attendant(self._entrance.new_number(), keep)
+            channel.entry.subscribe(channel.attendant, encode)
         elif not channel.absent and channel.attendant is not None:
             for subscription in tuple(channel.attendant.subscriptions):
-                self._broker.unsubscribe(subscription)
+                self._entrance.unsubscribe(subscription)
             channel.attendant = None
             self._waiting.clear(channel.shelf)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 
-from chatmux.interfaces import Connection, Subscription
+from chatmux.interfaces import Connection, Entry, Subscription
 from chatmux.protocols.webtalk.attendant import Attendant
 from chatmux.protocols.webtalk.waiting import Share, Shelf
 
@@ -27,7 +27,18 @@ class Place:
 class User:
     """Somebody whom the back-end has made; there, or absent."""
 
-    __slots__ = ("connection", "id", "places", "salt", "since", "whispers", "words")
+    __slots__ = (
+        "connection",
+        "entry",
+        "id",
+        "places",
+        "salt",
+        "since",
+        "whispers",
+        "words",
+    )
+    entry: Entry
+    """Where `words` are said, once there were some."""
 
     def __init__(self, id: int, salt: bytes) -> None:
         self.id = id
@@ -50,11 +61,10 @@ class User:
 class Channel:
     """Some users who hear the same shouts."""
 
-    __slots__ = ("absent", "attendant", "is_bridged", "members", "name", "shelf")
+    __slots__ = ("absent", "attendant", "entry", "is_bridged", "members", "shelf")
 
-    def __init__(self, name: str, is_bridged: bool) -> None:
-        self.name = name
-        """The broker's."""
+    def __init__(self, entry: Entry, is_bridged: bool) -> None:
+        self.entry = entry
         self.is_bridged = is_bridged
         """Whether members of other protocols may want to know who is here."""
         self.members: dict[User, Place] = {}
