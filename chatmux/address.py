@@ -29,13 +29,23 @@ def is_local(address: str) -> bool:
     split = host_and_port(address)
     if split is not None:
         return is_loopback(split[0])
-    kind, _, rest = address.partition(":")
+    kind = address.partition(":")[0]
     if kind == "haproxy":
-        return is_local(rest)
+        # Whoever comes is somewhere behind the proxy.
+        return False
     if kind == "unix":
         return True
     interface = re.search(r":interface=([^:\\]*(?:\\:[^:\\]*)*)", address)
     return interface is not None and is_loopback(interface[1].replace("\\:", ":"))
+
+
+def behind_proxy(address: str) -> str | None:
+    """Return where a proxy reaches a door that it speaks the PROXY protocol to.
+
+    None for an address that is no ``haproxy:``.
+    """
+    kind, _, rest = address.partition(":")
+    return rest if kind == "haproxy" else None
 
 
 def network_of(host: str) -> str:
@@ -43,7 +53,7 @@ def network_of(host: str) -> str:
 
     Of IPv6 that is a network of 64 bits: whoever has one address has all of it.
     """
-    address = _ip(host)
+    address = ip_of(host)
     if isinstance(address, IPv6Address):
         return f"{IPv6Address(int(address) >> 64 << 64)}/64"
     return host if address is None else str(address)
@@ -53,15 +63,18 @@ def is_loopback(host: str) -> bool:
     """Say whether a host is this machine, by whatever name."""
     if host == "localhost":
         return True
-    address = _ip(host)
+    address = ip_of(host)
     return address is not None and address.is_loopback
 
 
-def _ip(host: str) -> IPv4Address | IPv6Address | None:
-    """Read an address; one of IPv4 is itself, also where it came in by IPv6."""
+def ip_of(host: str) -> IPv4Address | IPv6Address | None:
+    """Read an address; None for what is none. One of IPv4 is itself, also where it came
+    in by IPv6."""
     try:
         address = ip_address(host)
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+    if isinstance(address, IPv6Address):
+        # Without its scope (%eth0), which may be anything, and tells nobody apart.
+        return address.ipv4_mapped or IPv6Address(int(address))
+    return address

@@ -47,6 +47,8 @@ class LineDoor:
     """Path of the configuration's section that `tls` is of."""
     secrets: tuple[str, ...] = ()
     """The section's attributes that peers send here to show who they are."""
+    full: bytes = b""
+    """What is said to whoever is one too many, newline included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class FramedDoor:
     tls: TLSFiles | None = None
     tls_key: str = ""
     secrets: tuple[str, ...] = ()
+    full: bytes = b""
+    """What is said, in a frame, to whoever is one too many."""
 
 
 @dataclass(frozen=True, slots=True)

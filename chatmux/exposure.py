@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from chatmux.address import is_local
+from chatmux.address import behind_proxy, is_local
 from chatmux.door import Door, HTTPDoor
 from chatmux.errors import ConfigError
 from chatmux.settings import Secret, Settings
@@ -93,4 +93,8 @@ def _keys_of(door: Door) -> tuple[str, ...]:
 
 
 def _is_encrypted(door: Door) -> bool:
-    return door.tls is not None or door.address.startswith("ssl:")
+    """Say whether a door has TLS, or is for a proxy on this machine to care for."""
+    at = behind_proxy(door.address)
+    if at is not None and is_local(at):
+        return True
+    return door.tls is not None or (at or door.address).startswith("ssl:")

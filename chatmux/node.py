@@ -26,6 +26,8 @@ from twisted.internet.defer import (
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatmux import descriptors
+from chatmux.broker.gate import protocol_of
 from chatmux.broker.local import LocalBroker
 from chatmux.config import Config, Sections
 from chatmux.door import Door, HTTPDoor, WebSocketDoor
@@ -35,7 +37,8 @@ from chatmux.interfaces import Broker, Services
 from chatmux.model import GOING_AWAY
 from chatmux.passwords import Argon2Passwords
 from chatmux.protocols import globes, machat, multichat, webtalk
-from chatmux.settings import Settings
+from chatmux.proxies import Proxies
+from chatmux.settings import Limits, Settings
 from chatmux.store.sql import SQLStore
 from chatmux.transports.guard import Guard
 from chatmux.transports.listener import Listener
@@ -88,12 +91,16 @@ class Node(Service):
                 reactor,
                 bridges=top.bridges,
                 max_log_bytes=top.limits.log_bytes,
+                max_logs_bytes=top.limits.logs_bytes,
+                max_members=top.limits.max_members,
                 on_error=Logger(namespace="chatmux").failure,
             )
         self.broker = broker
         self.guard = Guard(
             reactor,
             top.limits,
+            proxies=Proxies(top.trusted_proxies),
+            max_connections=_max_connections(top.limits),
             new_number=broker.new_number,
             debug=top.log_level == "debug",
         )
@@ -109,7 +116,7 @@ class Node(Service):
             cast("Callable[[], AbstractAsyncContextManager[object]]", DeferredLock),
         )
         doors: list[Door] = []
-        self._warnings: list[str] = []
+        self._warnings = list(config.warnings)
         for module in PROTOCOLS:
             section = config.sections.get(module.NAME)
             if section is None:
@@ -233,6 +240,23 @@ class Node(Service):
             connection.abort()
 
 
+def _max_connections(limits: Limits) -> int:
+    """Return how many connections there may be.
+
+    Raises:
+        ConfigError: More are configured than fit.
+    """
+    most = descriptors.room_for_connections()
+    wanted = limits.max_connections
+    if wanted is not None and wanted > most:
+        raise ConfigError(
+            "limits.max-connections",
+            f"{wanted} do not fit: with the {descriptors.limit()} descriptors that the"
+            f" process may have (ulimit -n, LimitNOFILE) it is {most} at most",
+        )
+    return wanted or most
+
+
 def _then(waiting: Deferred[None]) -> Callable[[object], object]:
     """Return a callback that passes on what it gets, and fires `waiting`."""
 
@@ -288,14 +312,10 @@ def _check_bridges(bridges: tuple[tuple[str, ...], ...]) -> None:
     for index, names in enumerate(bridges):
         path = f"bridges[{index}]"
         for name in names:
-            if _protocol_of(name) not in SECTIONS:
+            if protocol_of(name) not in SECTIONS:
                 raise ConfigError(path, f"{name} is no channel of any protocol")
         for module in PROTOCOLS:
-            own = [name for name in names if _protocol_of(name) == module.NAME]
+            own = [name for name in names if protocol_of(name) == module.NAME]
             fault = module.bridge_fault(own) if own else None
             if fault is not None:
                 raise ConfigError(path, fault)
-
-
-def _protocol_of(channel: str) -> str:
-    return channel.partition("/")[0].partition("-")[0]

@@ -14,6 +14,8 @@ from typing import Annotated, ClassVar
 import msgspec
 
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
+MessageBytes = Annotated[int, msgspec.Meta(ge=64, le=1 << 20)]
+"""Not more than a quarter of what a slow reader may fall behind."""
 HTTPPath = Annotated[str, msgspec.Meta(pattern="^/")]
 
 
@@ -99,8 +101,19 @@ class Limits(Settings, frozen=True, kw_only=True):
             it still sends of an HTTP request that was refused.
         header_bytes: Of an HTTP request or a WebSocket handshake, first line included.
         fragments: Of one WebSocket message.
+        max_connections: How many there may be; left out: as many as the process has
+            file descriptors for, but a twentieth.
+        max_connections_per_address: Of one address, or network of IPv6 (/64). This
+            machine's own, and proxies', are not held to it.
+        max_members: How many connections one channel may have.
+        messages_per_second: Of one connection, averaged over 10 seconds. Of this
+            machine's own, none is held to it, as to the next.
+        delivered_per_second: Bytes of text that one connection may make others be
+            sent, counted for each of them, averaged over 10 seconds.
         log_bytes: How far, in text, a slow reader may fall behind on a channel before
             it is closed; at least 4 MiB, four of the largest message.
+        logs_bytes: What is kept for slow readers of all channels together; with more,
+            each may fall behind by 256 KiB only.
     """
 
     opening_seconds: Seconds = 10
@@ -113,4 +126,10 @@ class Limits(Settings, frozen=True, kw_only=True):
     closing_seconds: Seconds = 5
     header_bytes: Annotated[int, msgspec.Meta(ge=1024)] = 16 * 1024
     fragments: Annotated[int, msgspec.Meta(ge=1)] = 1024
+    max_connections: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    max_connections_per_address: Annotated[int, msgspec.Meta(ge=0)] = 20_000
+    max_members: Annotated[int, msgspec.Meta(ge=1)] = 100_000
+    messages_per_second: Annotated[float, msgspec.Meta(ge=0)] = 100_000
+    delivered_per_second: Annotated[float, msgspec.Meta(ge=0)] = 2 << 30
     log_bytes: Annotated[int, msgspec.Meta(ge=4 << 20)] = 4 << 20
+    logs_bytes: Annotated[int, msgspec.Meta(ge=16 << 20)] = 256 << 20

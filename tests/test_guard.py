@@ -14,14 +14,20 @@ from chatmux.interfaces import Subscription
 from chatmux.model import NORMAL, TOO_SLOW, Close
 from chatmux.settings import Limits
 from chatmux.transports.guard import Guard
+from chatmux.transports.meter import Meter
 
 
 class Guarded:
     """A connection as the guard knows it."""
 
-    def __init__(self, guard: Guard, why: Close | None = None) -> None:
+    def __init__(
+        self, guard: Guard, why: Close | None = None, host: str = "192.0.2.7"
+    ) -> None:
         self.door = "test.ws"
         self.peer = "192.0.2.7:4711"
+        self.host = host
+        self.counted: str | None = None
+        self.meter: Meter | None = None
         self.why = why
         self.subscriptions: set[Subscription] = set()
         self.expired = 0

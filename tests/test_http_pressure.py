@@ -9,6 +9,7 @@ import weakref
 from typing import Any
 
 from chatmux.door import Answer, Request
+from chatmux.transports.http_connection import MOST_UNREAD_BYTES
 from tests.http_doubles import GET, Client, LimitTestCase, chunked, get, post
 from tests.transport_doubles import Wire
 
@@ -67,6 +68,29 @@ class SlowReaderTests(LimitTestCase):
             self.reactor.advance(1)
         self.assertTrue(client.lost)
         self.assert_counted(accepted=1, closed_1008=1, too_slow=1)
+
+    def test_many_who_ask_for_much_and_read_nothing_are_not_all_given_it(self) -> None:
+        self.patch(self.guard, "_network", lambda host: None)
+        self.ask_for_much(MOST_UNREAD_BYTES)
+
+    def test_of_one_address_they_are_given_an_eighth_of_it(self) -> None:
+        self.ask_for_much(MOST_UNREAD_BYTES // 8)
+
+    def ask_for_much(self, most: int) -> None:
+        self.server.steps["/"] = lambda request: Answer(200, b"x" * 4_000_000)
+        self.server.steps["/small"] = lambda request: Answer(200, b"small")
+        clients = [self.connect() for _ in range(60)]
+        for client in clients:
+            client.wire.far.send(GET)
+            client.wire.turn()
+        held = sum(connection.unsent() for connection in self.guard.connections)
+        self.assertLessEqual(held, most)
+        self.assertGreater(held, most // 2)
+        self.assertEqual(clients[-1].hear()[0].status, 503)
+        self.assertEqual(clients[-1].ask(get("/small")).status, 200)
+        for client in clients[:40]:
+            client.wire.close()
+        self.assertEqual(clients[-1].ask(GET).status, 200)
 
     def test_so_is_who_reads_nothing_at_the_end(self) -> None:
         client = self.connect()

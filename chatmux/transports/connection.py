@@ -18,10 +18,12 @@ from zope.interface import implementer
 
 from chatmux.errors import PeerError
 from chatmux.interfaces import Delayed, Framing, Subscription
-from chatmux.model import INTERNAL_ERROR, TOO_SLOW, Close
+from chatmux.model import INTERNAL_ERROR, TOO_FAST, TOO_SLOW, Close
+from chatmux.proxies import UNIX
 from chatmux.transports.guard import Guard
+from chatmux.transports.meter import Meter
 
-_PLAIN = (tcp.Server, unix.Server)
+PLAIN = (tcp.Server, unix.Server)
 """Transports whose socket takes the bytes as they are. Exact types: a TLS transport
 has a socket, too, and what is written to that would leave unencrypted."""
 
@@ -43,9 +45,12 @@ class SocketConnection:
         "_guard",
         "_turn",
         "_writable",
+        "counted",
         "door",
         "framing",
+        "host",
         "is_lost",
+        "meter",
         "number",
         "paused",
         "subscriptions",
@@ -69,19 +74,38 @@ class SocketConnection:
         self.is_lost = False
         self._writable = True
         self._turn: Delayed | None = None
-        self._direct = transport.socket.send if type(transport) in _PLAIN else None
+        self._direct = transport.socket.send if type(transport) in PLAIN else None
+        self.host: str = getattr(transport.getPeer(), "host", UNIX)
+        self.counted: str | None = None
+        self.meter: Meter | None = None
         self.number = guard.admit(self)
         transport.registerProducer(self, True)
 
     @property
     def peer(self) -> str:
-        """The peer's address, for the log.
-
-        Asked for when it is needed: behind a proxy it is known after the first bytes.
-        """
+        """The peer's address, for the log; behind a proxy, without a port."""
         address = self.transport.getPeer()
-        host = getattr(address, "host", None)
-        return "local" if host is None else f"{host}:{address.port}"
+        if getattr(address, "host", UNIX) != self.host:
+            return self.host
+        return UNIX if self.host == UNIX else f"{self.host}:{address.port}"
+
+    def speaks_for(self, forwarded: str | None) -> bool:
+        """Take note of the client that a proxy speaks for, if that is trusted.
+
+        Args:
+            forwarded: The header ``X-Forwarded-For``.
+
+        Returns:
+            Whether the client's address may have one more connection.
+        """
+        proxies = self._guard.proxies
+        if not proxies:
+            return True
+        peer: str = getattr(self.transport.getPeer(), "host", UNIX)
+        client = proxies.client_of(peer, forwarded)
+        if client == self.host and self.counted is not None:
+            return True
+        return self._guard.speaks_for(self, client)
 
     def write(self, chunk: bytes) -> None:
         """Write framed bytes.
@@ -114,8 +138,14 @@ class SocketConnection:
     def answer_in(self, binary: bool) -> None:
         """Nothing to choose, unless a kind of transport has two framings."""
 
+    def charge(self, deliveries: int) -> bool:
+        meter = self.meter
+        return meter is None or meter.take(deliveries, self._guard.clock.seconds())
+
     def ignored(self, why: str) -> None:
         self._guard.ignored(self, why)
+        if not self.charge(0):
+            self.close(TOO_FAST)
 
     def missed(self, count: int) -> None:
         self._guard.missed(self, count)
@@ -193,7 +223,7 @@ class SocketConnection:
     def unsent(self) -> int:
         """Return how many bytes Twisted has buffered for the socket."""
         raw = self._raw()
-        if not isinstance(raw, _PLAIN):
+        if not isinstance(raw, PLAIN):
             return 0
         return len(raw.dataBuffer) - raw.offset + raw._tempDataLen
 

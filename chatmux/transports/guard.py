@@ -15,12 +15,18 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
 
+from chatmux.address import is_loopback, network_of
 from chatmux.interfaces import Clock, Subscription
 from chatmux.logtext import field
 from chatmux.model import NORMAL, TOO_SLOW, Close
+from chatmux.proxies import UNIX, Proxies
 from chatmux.settings import Limits
 from chatmux.transports.deadlines import Deadlines
+from chatmux.transports.meter import Meter
 from chatmux.transports.stall import StallWatch, Watched
+
+WHICH = "connection {number} ({door}, {peer})"
+"""How a log line names a connection; its fields are for logs in JSON."""
 
 _NOT_LET_IN = frozenset((401, 403, 429))
 
@@ -37,7 +43,15 @@ class Guarded(Watched, Protocol):
 
     @property
     def peer(self) -> str:
-        """Its peer's address."""
+        """Its peer's address, for the log."""
+
+    host: str
+    """The address of who is at the other end, proxies passed over; ``local`` on a Unix
+    socket."""
+    counted: str | None
+    """As what the guard counts it among those of its address."""
+    meter: Meter | None
+    """What it may send; None for any amount."""
 
     @property
     def why(self) -> Close | None:
@@ -60,6 +74,8 @@ class Guard:
     Args:
         clock: The reactor, or a test's clock.
         limits: As configured.
+        proxies: Who is believed whom it speaks for.
+        max_connections: How many there may be; left out: the limit's, or any.
         new_number: Numbers a connection.
         debug: Whether to log at debug level; what is not logged is not made.
     """
@@ -69,6 +85,8 @@ class Guard:
         clock: Clock,
         limits: Limits | None = None,
         *,
+        proxies: Proxies | None = None,
+        max_connections: int | None = None,
         new_number: Callable[[], int] | None = None,
         debug: bool = False,
     ) -> None:
@@ -76,13 +94,20 @@ class Guard:
         self.clock = clock
         self.limits = limits
         self.debug = debug
+        self.proxies = proxies or Proxies()
+        self.max_connections = max_connections or limits.max_connections
         self._new_number = new_number or count(1).__next__
         self.connections: set[Guarded] = set()
         """All that are open, in any state."""
+        self.unknown = 0
+        """How many more are accepted of whom a proxy has still to say who they are."""
+        self.lingering = 0
+        """How many of those who were turned away still are there, to read why."""
+        self._of_address: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
-        """``accepted``, ``ignored`` messages, ``missed`` ones, exceptions ``failed``,
-        ``closed CODE`` by this side for each code but 1000, ``too slow`` of those,
-        HTTP requests ``answered STATUS``."""
+        """``accepted``, ``turned away``, ``ignored`` messages, ``missed`` ones,
+        exceptions ``failed``, ``closed CODE`` by this side for each code but 1000,
+        ``too slow`` of those, HTTP requests ``answered STATUS``."""
         self.openings: Deadlines[Guarded] = Deadlines(
             clock, limits.opening_seconds, _expire_opening
         )
@@ -92,12 +117,84 @@ class Guard:
         self.log = Logger(namespace="chatmux")
         self._empty: Deferred[None] | None = None
 
+    def why_not(self, host: str) -> str | None:
+        """Say why nobody more can come in from an address, or None."""
+        most = self.max_connections
+        if most is not None and len(self.connections) + self.unknown >= most:
+            return "there are as many connections as there may be"
+        one = self._network(host)
+        if one is not None and self._is_full(self._of_address[one] + 1):
+            return "its address has as many connections as it may have"
+        return None
+
     def admit(self, connection: Guarded) -> int:
         """Take in a new connection, begin its deadline, return its number."""
         self.connections.add(connection)
+        self._count(connection)
         self.counts["accepted"] += 1
         self.openings.add(connection)
         return self._new_number()
+
+    def speaks_for(self, connection: Guarded, host: str) -> bool:
+        """Take note of the client that a trusted proxy has let a connection be of.
+
+        Returns:
+            Whether its address may have one more; where not, it is not counted.
+        """
+        before, meter = connection.counted, connection.meter
+        self._uncount(connection)
+        connection.host = host
+        self._count(connection)
+        one = connection.counted
+        if one == before:
+            # Another address of the same network begins nothing anew.
+            connection.meter = meter
+        if one is None or not self._is_full(self._of_address[one]):
+            return True
+        self._uncount(connection)
+        return False
+
+    def _count(self, connection: Guarded) -> None:
+        """Begin to hold a connection to what its address may do."""
+        one = connection.counted = self._network(connection.host)
+        connection.meter = None
+        if one is not None:
+            self._of_address[one] += 1
+            limits = self.limits
+            connection.meter = Meter(
+                limits.messages_per_second,
+                limits.delivered_per_second,
+                self.clock.seconds(),
+            )
+
+    def _uncount(self, connection: Guarded) -> None:
+        one, connection.counted = connection.counted, None
+        if one is not None:
+            self._of_address[one] -= 1
+            if not self._of_address[one]:
+                del self._of_address[one]
+
+    def _network(self, host: str) -> str | None:
+        """Return what an address is counted as; None for those that are not counted.
+
+        That is this machine's own, which may be a proxy's that nobody has configured,
+        and those of proxies, which are everybody's.
+        """
+        # The first two are what most come from, in tests and behind proxies.
+        if host == UNIX or host.startswith("127.") or is_loopback(host):
+            return None
+        return None if self.proxies.trust(host) else network_of(host)
+
+    def _is_full(self, count: int) -> bool:
+        most = self.limits.max_connections_per_address
+        return bool(most) and count > most
+
+    def turned_away(self, door: str, peer: str, why: str) -> None:
+        """Count, and log, somebody who was not let in."""
+        self.counts["turned away"] += 1
+        self.log.info(
+            "{peer} ({door}) was turned away: {why}", peer=peer, door=door, why=why
+        )
 
     def replaced(self, connection: Guarded) -> None:
         """Forget a connection whose socket another one, admitted already, goes on with.
@@ -117,6 +214,7 @@ class Guard:
 
     def _forget(self, connection: Guarded) -> None:
         self.connections.discard(connection)
+        self._uncount(connection)
         self.openings.discard(connection)
         self.stalls.forget(connection)
 
@@ -124,14 +222,17 @@ class Guard:
         why = connection.why
         if why is None or why.code == NORMAL.code:
             if self.debug:
-                self.log.debug("{which} ended", which=describe(connection))
+                self.log.debug(f"{WHICH} ended", **_fields(connection))
             return
         self.counts[f"closed {why.code}"] += 1
+        form = f"{WHICH} closed, {{code}}: {{reason}}"
         if why is TOO_SLOW:
             self.counts["too slow"] += 1
+            # A kind of line of its own, that no flood of others damps.
+            form = f"{WHICH} closed, {{code}}: {TOO_SLOW.reason}"
         self.log.info(
-            "{which} closed, {code}: {reason}",
-            which=describe(connection),
+            form,
+            **_fields(connection),
             code=why.code,
             reason=field(why.reason),
         )
@@ -141,7 +242,7 @@ class Guard:
         self.counts["ignored"] += 1
         if self.debug:
             self.log.debug(
-                "{which} ignored: {why}", which=describe(connection), why=field(why)
+                f"{WHICH} ignored: {{why}}", **_fields(connection), why=field(why)
             )
 
     def answered(self, connection: Guarded, request: str, status: int) -> None:
@@ -151,8 +252,8 @@ class Guard:
         if refused or self.debug:
             log = self.log.info if refused else self.log.debug
             log(
-                "{which} was answered {status}: {request}",
-                which=describe(connection),
+                f"{WHICH} was answered {{status}}: {{request}}",
+                **_fields(connection),
                 status=status,
                 request=field(request),
             )
@@ -161,13 +262,13 @@ class Guard:
         """Count, and log, messages that were dropped before their peer came."""
         self.counts["missed"] += count
         self.log.info(
-            "{which} missed {count} messages", which=describe(connection), count=count
+            f"{WHICH} missed {{count}} messages", **_fields(connection), count=count
         )
 
     def failed(self, connection: Guarded, where: str) -> None:
         """Log the exception that is being handled: an error of ours."""
         self.counts["failed"] += 1
-        self.log.failure("{which} {where}", which=describe(connection), where=where)
+        self.log.failure(f"{WHICH} {{where}}", **_fields(connection), where=where)
 
     def emptied(self) -> Deferred[None]:
         """Fire when the last connection is lost."""
@@ -182,9 +283,13 @@ class Guard:
             watch.stop()
 
 
-def describe(connection: Guarded) -> str:
-    """Name a connection in a log line."""
-    return f"connection {connection.number} ({connection.door}, {connection.peer})"
+def _fields(connection: Guarded) -> dict[str, Any]:
+    """Return what a log line names a connection by."""
+    return {
+        "number": connection.number,
+        "door": connection.door,
+        "peer": connection.peer,
+    }
 
 
 def _expire_opening(connection: Guarded) -> None:

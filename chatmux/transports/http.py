@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatmux.door import Answer, HTTPDoor, Request, Upgrade
+from chatmux.proxies import FORWARDED
 from chatmux.transports.guard import Guard
 from chatmux.transports.handshake import plain_handshake
 from chatmux.transports.http_answer import answer_bytes
@@ -35,6 +36,8 @@ _HAS_BODY = frozenset(("content-length", "expect", "transfer-encoding"))
 """Headers of which a handshake may have some, but not a plain one."""
 _REQUESTS_A_TURN = 16
 """Of one peer, that it has sent without waiting for the answers."""
+_TURN_SECONDS = 0.002
+"""For one peer; an answer that was begun is finished."""
 _READ_AHEAD = 16 * 1024
 """So much is read behind a request while it is being answered."""
 
@@ -51,6 +54,10 @@ class HTTPProtocol(RequestChannel):
         self._upgrades = upgrades
         self._answered = 0
         """Requests since it has given way to others."""
+        self._until = 0.0
+        """When it has to do so in any case."""
+        self._waits = False
+        """Whether an answer is waited for, which is nobody's turn."""
         self._between = False
         """Whether a request was answered, and the next one is not waited for yet."""
         self._is_new = True
@@ -73,6 +80,7 @@ class HTTPProtocol(RequestChannel):
         connection = self.connection
         if connection.why is not None:
             return
+        self._begin_turn()
         if self._idle:
             self._idle = False
             self._patience.idle.discard(connection)
@@ -111,14 +119,27 @@ class HTTPProtocol(RequestChannel):
     # Answering
 
     def take(self, incoming: IncomingRequest) -> None:
-        request = incoming.whole(getattr(self.transport.getPeer(), "host", "local"))
+        connection, forwarded = self.connection, incoming.headers.get(FORWARDED)
+        has_room = connection.speaks_for(forwarded)
+        request = incoming.whole(connection.host)
+        if not has_room:
+            self._answer_last(request, 503, "too many connections")
+            return
+        if not connection.charge(0):
+            self._answer_last(request, 429, "too many requests")
+            return
         if names_websocket(request):
             if incoming.is_http_1_1 and is_handshake(request):
                 self._shake_hands(request)
                 return
             # What else may come is perhaps not meant for HTTP.
             self.persistent = False
-        Deferred.fromCoroutine(self._respond(request))
+        answered = Deferred.fromCoroutine(self._respond(request))
+        self._waits = not answered.called
+
+    def _answer_last(self, request: Request, status: int, reason: str) -> None:
+        self.persistent = False
+        self._answer(request, self._door.refuse(status, reason))
 
     async def _respond(self, request: Request) -> None:
         connection = self.connection
@@ -157,7 +178,9 @@ class HTTPProtocol(RequestChannel):
             return False
         if not _HAS_BODY.isdisjoint(plain.headers):
             return False
-        host = getattr(self.transport.getPeer(), "host", "local")
+        if not self.connection.speaks_for(plain.headers.get(FORWARDED)):
+            return False
+        host = self.connection.host
         request = Request("GET", plain.path, plain.query, plain.headers, b"", host)
         try:
             decision = decide(self._door, request)
@@ -177,6 +200,8 @@ class HTTPProtocol(RequestChannel):
         self._let_go()
         websocket = self._upgrades.take_over(self.transport, granted)
         self._guard.replaced(connection)
+        if websocket.connection.host != connection.host:
+            self._guard.speaks_for(websocket.connection, connection.host)
         return websocket
 
     def _answer(self, request: Request, answer: Answer) -> None:
@@ -188,7 +213,15 @@ class HTTPProtocol(RequestChannel):
         except ValueError:
             self._guard.failed(connection, "has an answer that cannot be written")
             data = answer_bytes(self._door.failed, head=head, last=last)
+        if not self._patience.has_room(connection, len(data)):
+            answer = self._door.refuse(503, "too much is not read")
+            data = answer_bytes(answer, head=head, last=last)
+        if self._waits:
+            self._waits = False
+            self._begin_turn()
         connection.write(data)
+        if connection.paused:
+            self._patience.wrote(connection, len(data))
         words = f"{request.method} {request.path}"
         self._guard.answered(connection, words, answer.status)
         self.next_request()
@@ -207,9 +240,11 @@ class HTTPProtocol(RequestChannel):
             return
         if connection.paused or connection.waiting_its_turn:
             return
-        if self._buffer and self._answered >= _REQUESTS_A_TURN:
-            self._answered = 0
-            connection.give_way(self.go_on)
+        if self._buffer and (
+            self._answered >= _REQUESTS_A_TURN
+            or self._guard.clock.seconds() > self._until
+        ):
+            connection.give_way(self._go_on_in_turn)
             return
         self.paused = False
         self.transport.resumeProducing()
@@ -222,6 +257,14 @@ class HTTPProtocol(RequestChannel):
                 self._patience.idle.add(connection)
         super().dataReceived(b"")  # type: ignore[no-untyped-call]
         self._end_if_all_is_answered()
+
+    def _begin_turn(self) -> None:
+        self._answered = 0
+        self._until = self._guard.clock.seconds() + _TURN_SECONDS
+
+    def _go_on_in_turn(self) -> None:
+        self._begin_turn()
+        self.go_on()
 
     def _end_if_all_is_answered(self) -> None:
         """Close where the peer has ended its sending and waits for no answer."""

@@ -4,12 +4,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Protocol
 
 from chatmux.model import INTERNAL_ERROR, NORMAL, TOO_SLOW, Close
 from chatmux.transports.connection import SocketConnection
 from chatmux.transports.deadlines import Deadlines
 from chatmux.transports.guard import Guard, Guarded
+
+SMALL_BYTES = 64 * 1024
+MOST_UNREAD_BYTES = 128 * 1024 * 1024
+"""What may wait for those who ask and do not read, all together, and an eighth of it
+for one address; with more, none is given an answer that is not small."""
 
 
 class Served(Protocol):
@@ -53,10 +59,42 @@ class Patience:
             clock, limits.closing_seconds, _cut
         )
         """Those that were told that this was all, and still may send."""
+        self._unread: dict[HTTPConnection, tuple[str | None, int]] = {}
+        """What was answered to those who have not taken all of it, in bytes, and as
+        what the guard counts them."""
+        self._unread_by: Counter[str] = Counter()
+        self._unread_bytes = 0
         guard.watches += [self.idle, self.lingering]
+
+    def has_room(self, connection: HTTPConnection, size: int) -> bool:
+        """Say whether an answer may be made, in view of all that is not read."""
+        if size <= SMALL_BYTES:
+            return True
+        one = connection.counted
+        if one is not None and self._unread_by[one] + size > MOST_UNREAD_BYTES // 8:
+            return False
+        return self._unread_bytes + size <= MOST_UNREAD_BYTES
+
+    def wrote(self, connection: HTTPConnection, size: int) -> None:
+        """Take note of an answer of which not all was taken at once."""
+        one, before = self._unread.get(connection, (connection.counted, 0))
+        self._unread[connection] = one, before + size
+        self._unread_bytes += size
+        if one is not None:
+            self._unread_by[one] += size
+
+    def read(self, connection: HTTPConnection) -> None:
+        """Take note that a connection has taken all."""
+        one, size = self._unread.pop(connection, (None, 0))
+        self._unread_bytes -= size
+        if one is not None:
+            self._unread_by[one] -= size
+            if not self._unread_by[one]:
+                del self._unread_by[one]
 
     def forget(self, connection: HTTPConnection) -> None:
         """Take note that the connection is lost, or no longer one of HTTP."""
+        self.read(connection)
         self.requests.discard(connection)
         self.idle.discard(connection)
         self.lingering.discard(connection)
@@ -125,6 +163,7 @@ class HTTPConnection(SocketConnection):
 
     def resumeProducing(self) -> None:
         super().resumeProducing()
+        self._patience.read(self)
         self._protocol.go_on()
 
 

@@ -22,7 +22,12 @@ from autobahn.websocket.utf8validator import Utf8Validator
 from chatmux.interfaces import Session
 from chatmux.transports.connection import SocketConnection
 from chatmux.transports.frames import is_binary, whole_message
+from chatmux.transports.guard import Guard
 from chatmux.transports.handshake import Handshake, accept_bytes, plain_handshake
+
+_TURN_SECONDS = 0.002
+"""For one peer. A time as well as a number, since some messages cost a hundred times
+more than others."""
 
 
 class _Unheard:
@@ -36,6 +41,7 @@ class LeanWebSocketProtocol(WebSocketServerProtocol):
     """What `WebSocketProtocol` is built on. Overrides keep Autobahn's names."""
 
     transport: Any
+    guard: Guard
     connection: SocketConnection
     maxMessagePayloadSize: int
     session: Session | None = None
@@ -132,7 +138,7 @@ class LeanWebSocketProtocol(WebSocketServerProtocol):
         """Hand on messages that Autobahn would hand on as they are.
 
         Returns:
-            How many, at most `most`.
+            How many, at most `most`; that many, too, when the time of a turn is over.
         """
         if self.state != self.STATE_OPEN or self.inside_message or self.session is None:
             return 0
@@ -140,6 +146,8 @@ class LeanWebSocketProtocol(WebSocketServerProtocol):
         # Not there twice while a session takes a message.
         self.data = b""
         attempt, received = self.connection.attempt, self.session.received
+        seconds = self.guard.clock.seconds
+        until = seconds() + _TURN_SECONDS
         while taken < most:
             found = whole_message(data, start, self.maxMessagePayloadSize)
             if found is None:
@@ -150,5 +158,7 @@ class LeanWebSocketProtocol(WebSocketServerProtocol):
             taken += 1
             if self.state != self.STATE_OPEN or self.connection.waiting_its_turn:
                 break
+            if seconds() > until:
+                taken = most
         self.data = data[start:]
         return taken

@@ -16,21 +16,28 @@ from twisted.internet.endpoints import (
     serverFromString,
 )
 from twisted.internet.error import CannotListenError
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from chatmux.address import host_and_port
+from chatmux.address import behind_proxy, host_and_port
 from chatmux.door import Door, FramedDoor, HTTPDoor, LineDoor, WebSocketDoor
 from chatmux.errors import ConfigError, ListenError
+from chatmux.settings import Limits
+from chatmux.transports.decimal5 import frame
 from chatmux.transports.framed import FramedFactory
 from chatmux.transports.guard import Guard
 from chatmux.transports.http import HTTPFactory
+from chatmux.transports.http_answer import answer_bytes
 from chatmux.transports.lines import LineFactory
-from chatmux.transports.tls import tls_context
+from chatmux.transports.proxied import ProxiedFactory
+from chatmux.transports.tls import TLSFactory, tls_context
+from chatmux.transports.turnstile import Turnstile
+from chatmux.transports.upgrade import refusal_bytes
 from chatmux.transports.websocket_factory import WebSocketFactory
 
 _BACKLOG = 1024
-_KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL, _KEEPALIVE_COUNT = 25, 5, 3
-_UNACKNOWLEDGED_MILLISECONDS = 40_000
+_KEEPALIVES = 3
+_MOST_KERNEL_SECONDS = 32767
+"""Linux takes no more between two keepalives."""
+_FULL = 503, "there are as many connections as there may be"
 
 
 class Listener:
@@ -51,7 +58,7 @@ class Listener:
         self._reactor = reactor
         self._guard = guard
         self._doors = doors
-        self._factory = self._make_factory()
+        self._factory = self._make_outermost_factory()
         self._endpoint = self._make_endpoint()
         self._port: Any = None
         self._held = False
@@ -95,6 +102,28 @@ class Listener:
         place = self.address if where is None else f"{where[0]}:{where[1]}"
         return f"{place} ({', '.join(door.key for door in self._doors)})"
 
+    def _make_outermost_factory(self) -> Any:
+        farewell = self._farewell if self._doors[0].tls is None else bytes
+        factory: Any = Turnstile(self._guard, self._make_factory(), self.key, farewell)
+        if behind_proxy(self.address) is None:
+            return factory
+        if not self._guard.proxies:
+            raise ConfigError(
+                self.key, "haproxy: needs trusted-proxies, or anybody could be anybody"
+            )
+        return ProxiedFactory(self._guard, factory, self.key)
+
+    def _farewell(self) -> bytes:
+        """Make what somebody is told who is one too many."""
+        door = self._doors[0]
+        if isinstance(door, LineDoor):
+            return door.full
+        if isinstance(door, FramedDoor):
+            return frame(door.full)
+        if isinstance(door, HTTPDoor):
+            return answer_bytes(door.refuse(*_FULL), head=False, last=True)
+        return refusal_bytes(door, True, *_FULL)
+
     def _make_factory(self) -> Any:
         door = self._doors[0]
         factory: Any
@@ -109,18 +138,23 @@ class Listener:
             factory = WebSocketFactory(self._guard, doors)
         if door.tls is None:
             return factory
-        context: Any = tls_context(door.tls, door.tls_key)
-        return TLSMemoryBIOFactory(context, False, factory)
+        context: Any = tls_context(
+            door.tls,
+            door.tls_key,
+            negotiates=not isinstance(door, LineDoor | FramedDoor),
+        )
+        return TLSFactory(context, False, factory, self._reactor)
 
     def _make_endpoint(self) -> Any:
-        split = host_and_port(self.address)
+        address = behind_proxy(self.address) or self.address
+        split = host_and_port(address)
         if split is not None:
             host, port = split
             kind = TCP6ServerEndpoint if ":" in host else TCP4ServerEndpoint
             return kind(self._reactor, port, _BACKLOG, host)
         try:
             return serverFromString(  # type: ignore[no-untyped-call]
-                self._reactor, self.address
+                self._reactor, address
             )
         except Exception as error:
             # Whatever the endpoint's plugin raises for a description of no use.
@@ -132,7 +166,7 @@ class Listener:
         self._port = port
         handle = getattr(port, "socket", None)
         if handle is not None and handle.family in (socket.AF_INET, socket.AF_INET6):
-            _set_options(handle)
+            _set_options(handle, self._guard.limits)
 
     def _not_listening(self, failure: Any) -> None:
         error = failure.value
@@ -142,19 +176,21 @@ class Listener:
         raise ListenError(self.key, f"cannot listen on {self.address}: {error}")
 
 
-def _set_options(handle: socket.socket) -> None:
+def _set_options(handle: socket.socket, limits: Limits) -> None:
     """Set what accepted sockets inherit, once for all of them.
 
     No delay, or Nagle and delayed acknowledgements cost 40 ms; and a peer that has
-    vanished without a word is noticed by the kernel within 40 s.
+    vanished without a word is noticed by the kernel in the time of a WebSocket's.
     """
+    idle = min(round(limits.ping_seconds) or 25, _MOST_KERNEL_SECONDS)
+    more = min(round(limits.pong_seconds) or 15, _MOST_KERNEL_SECONDS)
     handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     handle.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in (
-        ("TCP_KEEPIDLE", _KEEPALIVE_IDLE),
-        ("TCP_KEEPINTVL", _KEEPALIVE_INTERVAL),
-        ("TCP_KEEPCNT", _KEEPALIVE_COUNT),
-        ("TCP_USER_TIMEOUT", _UNACKNOWLEDGED_MILLISECONDS),
+        ("TCP_KEEPIDLE", idle),
+        ("TCP_KEEPINTVL", max(1, more // _KEEPALIVES)),
+        ("TCP_KEEPCNT", _KEEPALIVES),
+        ("TCP_USER_TIMEOUT", 1000 * (idle + more)),
     ):
         if hasattr(socket, option):
             handle.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -5,6 +5,7 @@ Pure functions."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
@@ -14,6 +15,8 @@ from chatmux.door import Refusal, WebSocketDoor
 from chatmux.logtext import field
 
 _PLAIN_TEXT = ("Content-Type", "text/plain; charset=utf-8")
+
+_HOST = re.compile(r"[0-9A-Za-z._~%!$&'()*+;=:\[\]\-]*")
 
 _KEPT = frozenset((403, 404, 405, 431, 500, 503, 505))
 """Statuses that say more than 400, which is what every other fault gets."""
@@ -33,6 +36,11 @@ def route(path: str, doors: Sequence[WebSocketDoor]) -> WebSocketDoor | None:
         if below and (found is None or len(door.path) > len(found.path)):
             found = door
     return found
+
+
+def host_is_one(host: str) -> bool:
+    """Say whether a Host header is a host, perhaps with a port, and nothing more."""
+    return _HOST.fullmatch(host.strip()) is not None
 
 
 def origin_is_welcome(origin: str | None, host: str, welcome: Sequence[str]) -> bool:
