@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar, get_args
 import msgspec
 
 from chatmux.errors import ConfigError
+from chatmux.secrecy import secret_keys, shared_keys, written_secrets
 from chatmux.settings import Limits, Seconds, Secret, Settings
 from chatmux.values import Values
 
@@ -36,18 +37,28 @@ class Top(Settings, frozen=True, kw_only=True):
         store: Where rooms are kept: ``sqlite:///FILE``, the file's path relative to
             this one's, or ``postgresql+psycopg://USER:PASSWORD@HOST/DATABASE``; left
             out: a file of SQLite in the state directory.
+        trusted_proxies: Addresses and networks of proxies, and ``local`` for Unix
+            sockets, that are believed for whom they speak: by ``X-Forwarded-For``, and
+            at ``haproxy:`` addresses.
         drain_seconds: At the end, how long what was written may take to leave.
         require_tls: Refuse to start where secrets would travel in the clear.
         log_level: ``debug`` adds a line for each end of a connection and for each
             message that was ignored.
+        log_format: How an event is written; left out: ``text``, under ``twist`` what
+            that was told.
+        private_files: Refuse a ``{"file": ...}`` that other users of the machine can
+            read, or change.
         limits: What peers are held to.
     """
 
     bridges: tuple[tuple[str, ...], ...] = ()
     store: Secret | None = None
+    trusted_proxies: tuple[str, ...] = ()
     drain_seconds: Seconds = 10
     require_tls: bool = False
     log_level: Literal["info", "debug"] = "info"
+    log_format: Literal["text", "json"] | None = None
+    private_files: bool = True
     limits: Limits = Limits()
 
 
@@ -58,6 +69,8 @@ class Config:
     top: Top
     sections: Mapping[str, Settings]
     """Those of the protocols that are to be served."""
+    warnings: tuple[str, ...] = ()
+    """What the operator should know of the files that it was read from."""
 
 
 def read(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config:
@@ -78,10 +91,22 @@ def read(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config:
         raise ConfigError(str(path), "must be a JSON object")
     try:
         values = Values(path.parent, environ)
+        values.private = _wants_private_files(raw, values)
         config = build(values.resolve(raw), sections, values)
-        return replace(config, top=_with_whole_path(config.top, path.parent))
+        warnings = *config.warnings, *written_secrets(path, raw, sections)
+        return replace(
+            config,
+            top=_with_whole_path(config.top, path.parent),
+            warnings=(*warnings, *shared_keys(config.sections)),
+        )
     except RecursionError:
         raise ConfigError(str(path), "is nested too deeply") from None
+
+
+def _wants_private_files(raw: dict[str, object], values: Values) -> bool:
+    """Look this key up before the others, which hang on it."""
+    own = {k: v for k, v in raw.items() if k.lower() == "private-files"}
+    return convert(values.resolve(own), Top, "").private_files
 
 
 def _with_whole_path(top: Top, directory: Path) -> Top:
@@ -125,7 +150,8 @@ def build(
             if values is not None:
                 value = _filled(value, section, key.lower(), values)
             found[key.lower()] = convert(value, section, key.lower())
-    config = Config(convert(top, Top, "", also=tuple(sections)), found)
+    warnings = values.warnings(secret_keys(sections)) if values is not None else ()
+    config = Config(convert(top, Top, "", also=tuple(sections)), found, warnings)
     _check_bridges(config.top.bridges)
     return config
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import signal
 import sys
 import time
@@ -24,10 +23,12 @@ from twisted.internet.defer import Deferred
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from chatmux import __version__
+from chatmux import __version__, descriptors
 from chatmux.config import Config, read, with_store
 from chatmux.defaults import default_config, default_store
 from chatmux.errors import ConfigError, ListenError, UnreachableError
+from chatmux.floors import check_floors
+from chatmux.logsetup import set_up
 from chatmux.node import SECTIONS, Node
 
 EX_CONFIG = 78
@@ -56,7 +57,9 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         path = self["config"]
+        descriptors.raise_limit()
         try:
+            check_floors()
             if path is None:
                 self.config = default_config(os.environ)
             else:
@@ -95,21 +98,36 @@ def makeService(options: Options) -> Process:
         if isinstance(reason, ListenError):
             _refuse(reason)
         failures[0].raiseException()
-    return Process(node, reactor)
+    return Process(node, reactor, options)
 
 
 class Process(MultiService):
-    """A node that has the process to itself: its signals, its descriptors."""
+    """A node that has the process to itself: its signals, its descriptors, its log."""
 
-    def __init__(self, node: Node, reactor: Any) -> None:
+    def __init__(
+        self, node: Node, reactor: Any, options: Options | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._reactor = reactor
+        self._options = options
         self.node = node
         self._stopping_since: float | None = None
         node.setServiceParent(self)  # type: ignore[no-untyped-call]
 
+    def setServiceParent(self, parent: Any) -> None:
+        super().setServiceParent(parent)  # type: ignore[no-untyped-call]
+        if self._options is None:
+            return
+        top = self._options.config.top
+        set_up(
+            self._options.parent,
+            parent,
+            top.log_format,
+            debug=top.log_level == "debug",
+            reactor=self._reactor,
+        )
+
     def startService(self) -> None:
-        _raise_descriptor_limit()
         # Once more when it runs: the reactor sets handlers of its own as it starts.
         self._handle_signals()
         self._reactor.callWhenRunning(self._handle_signals)
@@ -159,12 +177,6 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-
-
-def _raise_descriptor_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _refuse(error: ConfigError) -> NoReturn:

@@ -3,7 +3,8 @@
 """A Globes client: lists the rooms, or says in one what it reads, prints what comes.
 
 At the end of input it waits until its own lines have come back, at least ``--wait``
-seconds, and closes. Exits with 0, or with 1 and the reason where it was refused.
+seconds, and closes. If the room has a password, it is in the environment, as
+GLOBES_PASSWORD. Exits with 0, or with 1 and the reason where it was refused.
 """
 
 from __future__ import annotations
@@ -104,8 +105,10 @@ def list_rooms(address: str) -> None:
 
 async def main(reactor: Any, options: Namespace) -> None:
     path, protocols = f"/chats/{quote(options.room, safe='')}", []
-    if options.password is not None:
-        wish = {"name": options.client, "secret": options.password}
+    # Not on the command line, which everybody on the machine can read.
+    password = os.environ.get("GLOBES_PASSWORD")
+    if password:
+        wish = {"name": options.client, "secret": password}
         answer = ask(options.address, f"{path}/token", wish)
         if "token" in answer:  # None is needed in a public room.
             protocols.append(answer["token"])
@@ -130,7 +133,6 @@ if __name__ == "__main__":
     parser = ArgumentParser(description="Talk in a room of Globes, or list the rooms.")
     parser.add_argument("--client", help="the name to speak under; without: list rooms")
     parser.add_argument("--room", default="1", help="its id or title; default: 1")
-    parser.add_argument("--password", help="the room's, if it has one")
     parser.add_argument("--address", default="localhost:8080", help="HOST:PORT")
     parser.add_argument("--origin", help="the Origin header; default: none")
     parser.add_argument("--wait", type=float, default=0.5, metavar="SECONDS")

@@ -26,8 +26,8 @@ class Client(WebSocketClientProtocol):
 
     def onOpen(self) -> None:
         options = self.factory.options
-        secret = options.secret or options.secret_file.read().strip()
-        self.say("register", {"client-name": options.client, "secret-key": secret})
+        names = {"client-name": options.client, "secret-key": options.secret}
+        self.say("register", names)
 
     def say(self, action: str, fields: dict[str, str]) -> None:
         packet = json.dumps({"action": action, **fields})
@@ -84,10 +84,19 @@ if __name__ == "__main__":
     parser = ArgumentParser(description="Take part in multichat.")
     parser.add_argument("--client", required=True, help="the name to speak under")
     parser.add_argument("--address", default="localhost:6780", help="HOST:PORT")
-    secret = parser.add_mutually_exclusive_group(required=True)
-    secret.add_argument("--secret", help="the secret key")
-    secret.add_argument("--secret-file", type=FileType(), help="a file that holds it")
+    parser.add_argument(
+        "--secret-file",
+        type=FileType(),
+        help="a file with the secret key; default: MULTICHAT_SECRET of the environment",
+    )
     parser.add_argument("--origin", help="the Origin header; default: none")
     parser.add_argument("--path", default="/", help="the path of the WebSocket")
     parser.add_argument("--wait", type=float, default=0.5, metavar="SECONDS")
-    react(main, (parser.parse_args(),))
+    options = parser.parse_args()
+    # Not on the command line, which everybody on the machine can read.
+    options.secret = os.environ.get("MULTICHAT_SECRET")
+    if options.secret_file:
+        options.secret = options.secret_file.read().strip()
+    if not options.secret:
+        parser.error("there is neither --secret-file nor MULTICHAT_SECRET")
+    react(main, (options,))

@@ -2,10 +2,13 @@
 # SPDX-License-Identifier: MIT
 """A webtalk back-end: makes a user, and shouts what it reads from standard input.
 
-Prints the user's ticket, with which a browser logs in at the server. Needs the standard
-library only, and nothing of WebSockets: that is the server's part.
+Prints the user's ticket, with which a browser logs in at the server. If the private
+port has a secret, it is in the environment, as WEBTALK_SECRET: a command line is for
+all to read. Needs the standard library only, and nothing of WebSockets: that is the
+server's part.
 """
 
+import os
 import socket
 import sys
 from argparse import ArgumentParser
@@ -36,9 +39,8 @@ class Webtalk:
 if __name__ == "__main__":
     parser = ArgumentParser(description="Shout what is read to all browsers.")
     parser.add_argument("--private", default="127.0.0.1:12344", help="HOST:PORT")
-    parser.add_argument("--secret", help="that of the private port, if it has one")
     options = parser.parse_args()
-    webtalk = Webtalk(options.private, options.secret)
+    webtalk = Webtalk(options.private, os.environ.get("WEBTALK_SECRET"))
     print(webtalk.ask(b"[newuser]").decode(), flush=True)
     for line in sys.stdin.buffer:
         webtalk.ask(b"[shout] 1!" + line.rstrip(b"\n"))

@@ -5,13 +5,15 @@
 Needs the standard library only; the private port's protocol is in
 ``webtalk_backend.py``. ``GET /`` makes a user, and answers with
 ``webtalk.html`` and the ticket in it with which the page logs in at the server;
-``POST /say`` shouts its body to all. Prints the page's address. Exits with 1 and the
-reason where the server does not let it in.
+``POST /say`` shouts its body to all. If the private port has a secret, it is in the
+environment, as WEBTALK_SECRET. Prints the page's address. Exits with 1 and the reason
+where the server does not let it in.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from argparse import ArgumentParser
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -99,12 +101,11 @@ if __name__ == "__main__":
     parser = ArgumentParser(description="Serve a page whose readers talk.")
     parser.add_argument("--listen", default="127.0.0.1:8000", help="HOST:PORT")
     parser.add_argument("--private", default="127.0.0.1:12344", help="HOST:PORT")
-    parser.add_argument("--secret", help="that of the private port, if it has one")
     parser.add_argument("--public", default="ws://127.0.0.1:12345/webtalk", help="URL")
     options = parser.parse_args()
     host, _, port = options.listen.rpartition(":")
     try:
-        webtalk = SharedWebtalk(options.private, options.secret)
+        webtalk = SharedWebtalk(options.private, os.environ.get("WEBTALK_SECRET"))
         server = HTTPServer((host, int(port)), site(webtalk, options.public))
     except (OSError, RuntimeError) as error:
         raise SystemExit(str(error)) from None
