@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
-from benchmarks import growth, handshakes, lag, light, memory
+from benchmarks import growth, handshakes, lag, light, memory, soak
 from benchmarks.marker import MARKER_BYTES, MAX_RUN_SECONDS
 from benchmarks.options import joined, split
 from benchmarks.report import (
@@ -39,6 +39,7 @@ SUBJECTS = {
     "lag": lag.main,
     "light": light.main,
     "memory": memory.main,
+    "soak": soak.main,
 }
 """Measurements of one thing each, by the first word of the command line."""
 

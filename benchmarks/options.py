@@ -22,6 +22,10 @@ class Options(argparse.Namespace):
     chart: Path | None
     connections: int
     mixed: int
+    minutes: float
+    warm_up: int
+    doors: str
+    collector: str
 
     def tell(self, title: str, body: str) -> None:
         """Print a section, and put it into the page if there is one."""

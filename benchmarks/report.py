@@ -44,9 +44,10 @@ the chart beside them. The naive server is what one writes first with Autobahn:
 delivery and no server around it.
 
 What else was measured has a section and a word of its own: `growth`, `handshakes`,
-`lag`, `light`, `memory`, as in
+`lag`, `light`, `memory`, `soak`, as in
 `make bench BENCH="growth --markdown docs/benchmarks.md --chart docs/growth.svg"`. Each
-takes less than two minutes, and leaves the rest of the page as it is.
+takes less than two minutes, but `soak`, which takes as many as it is told, and leaves
+the rest of the page as it is.
 
 In webtalk's rows back-ends send to browsers. `bridged` is one channel of all
 protocols: multichat, MaChat over TCP and over WebSocket, Globes and webtalk have a

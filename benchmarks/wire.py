@@ -62,6 +62,7 @@ class Door:
         room: What everybody joins, if there are rooms.
         back_end_port: Where senders come in, if that is another port.
         parts: The doors of receivers, if they come in by several.
+        source: The address that clients come from, if that matters.
     """
 
     wire: str
@@ -71,6 +72,7 @@ class Door:
     room: str = "bench"
     back_end_port: int = 0
     parts: tuple[Door, ...] = ()
+    source: str = ""
 
     def ports(self) -> set[int]:
         """Return all ports that have to be open before anybody comes."""
@@ -108,16 +110,18 @@ def text_frame(payload: bytes) -> bytes:
     return head + _MASK + masked.to_bytes(size, "little")
 
 
-def dial(port: int) -> socket.socket:
+def dial(port: int, source: str = "") -> socket.socket:
     """Open a connection on which small writes leave at once."""
-    sock = socket.create_connection(("127.0.0.1", port), _CONNECT_SECONDS)
+    own = (source, 0) if source else None
+    sock = socket.create_connection(("127.0.0.1", port), _CONNECT_SECONDS, own)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
 
 def _read_until(sock: socket.socket, end: bytes) -> bytes:
+    # What others say may have come behind it already.
     data = b""
-    while not data.endswith(end):
+    while end not in data:
         piece = sock.recv(4096)
         if not piece:
             raise ConnectionError(f"the server hung up after {data!r}")
@@ -127,7 +131,7 @@ def _read_until(sock: socket.socket, end: bytes) -> bytes:
 
 def dial_websocket(door: Door) -> socket.socket:
     """Open a WebSocket, and say nothing."""
-    sock = dial(door.port)
+    sock = dial(door.port, door.source)
     sock.sendall(
         f"GET {door.path} HTTP/1.1\r\n"
         f"Host: 127.0.0.1:{door.port}\r\n"
@@ -158,7 +162,7 @@ def _machat_hello(door: Door, name: str) -> bytes:
 
 
 def _machat_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = dial(door.port)
+    sock = dial(door.port, door.source)
     sock.sendall(_machat_hello(door, name) + b"\n")
     return sock
 
@@ -196,7 +200,7 @@ def _webtalk_frame(command: bytes) -> bytes:
 
 def _webtalk_connect(door: Door, name: str, receives: bool) -> socket.socket:
     if not receives:
-        return dial(door.back_end_port)
+        return dial(door.back_end_port, door.source)
     user = webtalk_user(door.back_end_port)
     sock = dial_websocket(door)
     sock.sendall(text_frame(user))
@@ -224,7 +228,7 @@ def _bridged_connect(door: Door, name: str, receives: bool) -> socket.socket:
 
 
 def _nats_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = dial(door.port)
+    sock = dial(door.port, door.source)
     _read_until(sock, b"\r\n")
     subscribe = b"SUB %b 1\r\n" % _TOPIC if receives else b""
     sock.sendall(b'CONNECT {"verbose":false}\r\n' + subscribe + b"PING\r\n")
@@ -243,7 +247,7 @@ def _redis_command(*words: bytes) -> bytes:
 
 
 def _redis_connect(door: Door, name: str, receives: bool) -> socket.socket:
-    sock = dial(door.port)
+    sock = dial(door.port, door.source)
     if receives:
         sock.sendall(_redis_command(b"SUBSCRIBE", _TOPIC))
         _read_until(sock, b":1\r\n")

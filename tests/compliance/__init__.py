@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: The chatmux authors
+# SPDX-License-Identifier: MIT
+"""The Autobahn|Testsuite against every WebSocket listener: ``make compliance``."""
