@@ -9,11 +9,13 @@ one kind does not wait behind another, nor the reactor's name look-ups behind ei
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
+from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from chatmux.errors import BusyError
@@ -32,6 +34,25 @@ class _Thread(Thread):
 
 class _Pool(ThreadPool):
     threadFactory = _Thread
+
+    def callInThreadWithCallback(
+        self, onResult: Any, func: Callable[..., Any], *args: Any, **kw: Any
+    ) -> None:
+        # Twisted's own makes a function for each piece of work that knows itself: a
+        # cycle, which only the garbage collector would free.
+        if not self.joined:
+            self._team.do(partial(_do, onResult, partial(func, *args, **kw)))
+
+
+def _do(on_result: Callable[[bool, Any], object], work: Callable[[], Any]) -> None:
+    """Work, and tell what came of it."""
+    try:
+        result = work()
+    except BaseException:
+        # Held by no variable here: its traceback has this frame.
+        on_result(False, Failure())  # type: ignore[no-untyped-call]
+    else:
+        on_result(True, result)
 
 
 class Threads:

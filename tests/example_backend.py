@@ -28,16 +28,16 @@ class Backend:
         directory: Where what it prints goes.
         private: The private port that it talks to.
         public: Where its page is to find the WebSocket.
-        arguments: Further ones.
+        secret: Of the private port.
     """
 
     def __init__(
-        self, directory: Path, private: int, public: str, *arguments: str
+        self, directory: Path, private: int, public: str, secret: str = ""
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.log_file = directory / "backend.log"
         options = ["--listen", "127.0.0.1:0", "--private", f"127.0.0.1:{private}"]
-        options += ["--public", public, *arguments]
+        options += ["--public", public]
         with self.log_file.open("wb") as log:
             # Without site: there is the standard library only.
             self.process = subprocess.Popen(
@@ -45,7 +45,7 @@ class Backend:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={},
+                env={"WEBTALK_SECRET": secret},
             )
 
     @property
@@ -121,10 +121,10 @@ class WebtalkTestCase(SynchronousTestCase):
         self.addCleanup(server.kill)
         return server
 
-    def back(self, private: int, public: int | str, *arguments: str) -> Backend:
+    def back(self, private: int, public: int | str, secret: str = "") -> Backend:
         if isinstance(public, int):
             public = f"ws://127.0.0.1:{public}/webtalk"
-        backend = Backend(Path(self.mktemp()), private, public, *arguments)
+        backend = Backend(Path(self.mktemp()), private, public, secret)
         self.addCleanup(backend.kill)
         return backend
 

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.server import DEADLINE_SECONDS, Server, program
 
 PASSWORD = "open sesame"
-ADMIN = "the-admin-token"
+ADMIN = "the-admins-canary"
 GLOBES = {"address": "127.0.0.1:0", "admin-token": ADMIN}
 CONFIG = {"globes": GLOBES, "store": "sqlite:///rooms.db"}
 

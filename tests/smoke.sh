@@ -55,8 +55,8 @@ try() {
     done
     rm -f all-here
     hello relay |
-        "$python" "$examples/multichat_client.py" --client relay --wait 3 \
-            --address 127.0.0.1:16780 --secret change-me > relay.out &
+        MULTICHAT_SECRET=change-me "$python" "$examples/multichat_client.py" \
+            --client relay --wait 3 --address 127.0.0.1:16780 > relay.out &
     local relay=$!
     hello web |
         "$python" "$examples/machat_websocket.py" --client web --room lounge --wait 3 \

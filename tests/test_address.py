@@ -45,7 +45,6 @@ class AddressTests(SynchronousTestCase):
             "tcp:80:interface=127.0.0.1",
             "tcp:interface=localhost:port=80",
             r"tcp6:80:interface=\:\:1",
-            "haproxy:tcp:80:interface=127.0.0.1",
         ):
             self.assertTrue(is_local(address), address)
 
@@ -60,6 +59,7 @@ class AddressTests(SynchronousTestCase):
             "tcp:80:interface=0.0.0.0",
             "ssl:443",
             "haproxy:tcp:80",
+            "haproxy:tcp:80:interface=127.0.0.1",
             "systemd:domain=INET:index=0",
         ):
             self.assertFalse(is_local(address), address)

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.protocols.tls import TLSMemoryBIOFactory
-
+from chatmux.transports.framed import FramedFactory
 from chatmux.transports.http import HTTPFactory
-from chatmux.transports.tls import tls_context
+from chatmux.transports.tls import TLSFactory, tls_context
 from chatmux.transports.websocket_factory import WebSocketFactory
 from tests.certificates import client_context
 from tests.http_doubles import GET, Server, heard
 from tests.test_tls import TLSCaller, TLSTestCase
-from tests.transport_doubles import Wire
+from tests.transport_doubles import Wire, framed_door
 from tests.websocket_doubles import ACCEPTED, HANDSHAKE, websocket_door
 
 
@@ -22,7 +21,7 @@ class NegotiationTests(TLSTestCase):
     def offer(self, factory: Any, *protocols: str) -> TLSCaller:
         """Shake hands as one who speaks `protocols`; check what was agreed on."""
         options: Any = tls_context(self.files, "test")
-        tls: Any = TLSMemoryBIOFactory(options, False, factory, self.reactor)
+        tls: Any = TLSFactory(options, False, factory, self.reactor)
         wire = Wire(tls.buildProtocol(None), self.reactor)
         self.addCleanup(wire.close)
         context = client_context(self.files)
@@ -33,6 +32,21 @@ class NegotiationTests(TLSTestCase):
         agreed = "http/1.1" if protocols else None
         self.assertEqual(caller._tls.selected_alpn_protocol(), agreed)
         return caller
+
+    def test_what_lines_and_frames_are_called_does_not_matter(self) -> None:
+        options: Any = tls_context(self.files, "test", negotiates=False)
+        factory: Any = FramedFactory(self.guard, framed_door(self.sessions))
+        tls: Any = TLSFactory(options, False, factory, self.reactor)
+        for offered in ["webtalk"], ["h2", "http/1.1"], None:
+            wire = Wire(tls.buildProtocol(None), self.reactor)
+            self.addCleanup(wire.close)
+            context = client_context(self.files)
+            if offered is not None:
+                context.set_alpn_protocols(offered)
+            caller = TLSCaller(wire, context)
+            caller.shake_hands()
+            self.assertIsNone(caller._tls.selected_alpn_protocol())
+        self.assertEqual(len(self.sessions), 3)
 
     def test_http(self) -> None:
         for offered in ("http/1.1",), ("h2", "http/1.1"), ():

@@ -16,6 +16,7 @@ from chatmux.broker.local import TURN_BUDGET, LocalBroker
 from chatmux.interfaces import Subscription
 from chatmux.model import TOO_SLOW, Publication
 from tests.doubles import MemoryConnection, TurnClock, bare, bracketed
+from tests.profiles import examples
 
 NAMES = ("a", "b", "c")
 BRIDGES = (("a", "b"),)
@@ -153,7 +154,7 @@ budgets = st.sampled_from((1, 2 * WRITE_COST, 5 * WRITE_COST, TURN_BUDGET))
 
 class DeliveryTests(SynchronousTestCase):
     @settings(
-        max_examples=400,
+        max_examples=examples(400),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 from twisted.internet.threads import deferToThread
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.errors import ConfigError
@@ -97,6 +98,24 @@ class HandshakeTests(TLSTestCase):
                 self.assertIn("ALERT", caught.exception.reason or "")
                 self.assertFalse(caller.wire.transport.connected)
         self.assertEqual(self.sessions, [])
+        self.assertEqual(self.guard.connections, set())
+
+    def test_the_log_says_who_did_not_come_in_and_why(self) -> None:
+        caller = self.caller(None, VERSIONS[0])
+        with capturedLogs() as events, self.assertRaises(ssl.SSLError):
+            caller.shake_hands()
+        (line,) = map(formatEvent, events)
+        self.assertIn("closed, 1002: the TLS handshake failed: ", line)
+        self.assertIn("peer did not return a certificate", line)
+        self.assertEqual(events[0]["log_level"], LogLevel.info)
+
+    def test_who_goes_in_the_handshake_is_no_line(self) -> None:
+        caller = self.caller(None, VERSIONS[0])
+        caller.wire.say(b"\x16\x03\x01")
+        with capturedLogs() as events:
+            caller.wire.close()
+            self.reactor.advance(1)
+        self.assertEqual(events, [])
         self.assertEqual(self.guard.connections, set())
 
     def test_without_authorities_everybody_does(self) -> None:

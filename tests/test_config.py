@@ -135,6 +135,7 @@ class ConfigTests(SynchronousTestCase):
 
     def test_a_value_may_come_from_a_file_beside_the_configuration(self) -> None:
         (self.directory / "key").write_text("from file\n")
+        (self.directory / "key").chmod(0o600)
         section = self.multichat(secret_key={"file": "key"})
         self.assertEqual(section.secret_key, Secret("from file"))
 

@@ -97,6 +97,7 @@ class ConfigurationTests(SynchronousTestCase):
         directory = Path(self.mktemp())
         directory.mkdir()
         (directory / "multichat.secret").write_text("of a file\n")
+        (directory / "multichat.secret").chmod(0o600)
         environ = {
             "MULTICHAT_SECRET": "of the environment",
             "MULTICHAT_HOST": "[::1]:6780",

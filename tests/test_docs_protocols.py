@@ -20,7 +20,7 @@ from chatmux.protocols.globes.content import (
     PASSWORD_BYTES,
     TITLE_BYTES,
 )
-from chatmux.settings import Limits
+from chatmux.settings import Limits, Secret
 from chatmux.text import NAME_LENGTH
 from chatmux.transports import http_channel
 from tests.documents import (
@@ -83,16 +83,22 @@ class ProtocolPageTests(SynchronousTestCase):
 
     def test_limits(self) -> None:
         limits = Limits()
+        to_multichat = multichat.Section(secret_key=Secret("canary"))
+        to_machat = machat.Section()
         sizes = {
-            "multichat": (multichat.OPENING_BYTES, multichat.MESSAGE_BYTES),
-            "machat": (machat.HELLO_BYTES, machat.LINE_BYTES, machat.MESSAGE_BYTES),
+            "multichat": (multichat.OPENING_BYTES, to_multichat.message_bytes),
+            "machat": (
+                machat.HELLO_BYTES,
+                to_machat.line_bytes,
+                to_machat.message_bytes,
+            ),
             "webtalk": (
                 webtalk.OPENING_BYTES,
                 webtalk.LONGEST_FRAME,
                 webtalk.LOGIN_BYTES,
             ),
             "globes": (
-                globes.BODY_BYTES,
+                globes.Section().body_bytes,
                 globes.Section().event_bytes,
                 PASSWORD_BYTES[1],
                 *(TITLE_BYTES[1], DESCRIPTION_BYTES),
@@ -112,6 +118,20 @@ class ProtocolPageTests(SynchronousTestCase):
             self.assertIn(ping, table)
             self.assertIn(f"{limits.stall_seconds} s without taking a byte", table)
             self.assertIn(f"{limits.log_bytes >> 20} MiB behind", table)
+            self.assertIn(f"| {limits.messages_per_second:,} a second |", table)
+            self.assertIn(
+                f"| {limits.max_connections_per_address:,} of one address |", table
+            )
+            if name == "webtalk":
+                continue
+            self.assertIn(f"| {limits.max_members:,} |", table)
+            self.assertIn(f"| {limits.delivered_per_second:,} characters a", table)
+
+    def test_limits_of_webtalk(self) -> None:
+        table = section_of(PROTOCOL_PAGES["webtalk"], "Limits")
+        section = webtalk.Section()
+        self.assertIn(f"| users | {section.max_users:,} |", table)
+        self.assertIn(f"| channels | {section.max_channels:,} |", table)
 
     def test_limits_of_globes(self) -> None:
         table = section_of(PROTOCOL_PAGES["globes"], "Limits")
@@ -121,6 +141,8 @@ class ProtocolPageTests(SynchronousTestCase):
             f"{http_channel.HEADERS} lines |",
             f"| {Limits().idle_seconds} s | the connection ends |",
             f"| {section.wrong_passwords} in {tries.WINDOW_SECONDS} s | 429 |",
+            f"| rooms | {section.max_rooms:,} | 503 |",
+            f"| {section.new_rooms_per_hour:,} in an hour from one address;",
             f"| {passwords.WAITING} | 503 |",
         ):
             self.assertIn(words, table)

@@ -21,7 +21,7 @@ from chatmux.node import SECTIONS, Node
 from tests.globes_server import PASSWORD, Rest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-SECRET = "of the examples"
+SECRET = "canary of the examples"
 CONFIG = {
     "multichat": {"host": "127.0.0.1:0", "secret-key": SECRET},
     "machat": {"tcp": "127.0.0.1:0", "ws": "127.0.0.1:0"},
@@ -37,14 +37,16 @@ class Example(ProcessProtocol):
 
     transport: Any
 
-    def __init__(self, test: TestCase, name: str, *arguments: str) -> None:
+    def __init__(
+        self, test: TestCase, name: str, *arguments: str, **environ: str
+    ) -> None:
         self.printed = b""
         self.complaint = b""
         self._exited: Deferred[int] = Deferred()
         self._running = True
         self._awaited: tuple[bytes, Deferred[None]] | None = None
         command = [sys.executable, str(EXAMPLES / name), *arguments]
-        reactor.spawnProcess(self, sys.executable, command, env={})
+        reactor.spawnProcess(self, sys.executable, command, env=environ)
         test.addCleanup(self._kill)
 
     def type(self, text: str) -> None:
@@ -99,9 +101,12 @@ class ExampleTests(TestCase):
         self.addCleanup(self.node.stopService)
         await self.node.opened
 
-    def run_example(self, name: str, key: str, *arguments: str) -> Example:
+    def run_example(
+        self, name: str, key: str, *arguments: str, **environ: str
+    ) -> Example:
         host, port = self.node.addresses[key]
-        return Example(self, name, "--address", f"{host}:{port}", *arguments)
+        address = "--address", f"{host}:{port}"
+        return Example(self, name, *address, *arguments, **environ)
 
     def machat_tcp(self, *arguments: str) -> Example:
         return self.run_example("machat_tcp.py", "machat.tcp", *arguments)
@@ -109,11 +114,13 @@ class ExampleTests(TestCase):
     def machat_websocket(self, *arguments: str) -> Example:
         return self.run_example("machat_websocket.py", "machat.ws", *arguments)
 
-    def multichat(self, *arguments: str) -> Example:
-        return self.run_example("multichat_client.py", "multichat.host", *arguments)
+    def multichat(self, *arguments: str, secret: str = SECRET) -> Example:
+        where = "multichat_client.py", "multichat.host"
+        return self.run_example(*where, *arguments, MULTICHAT_SECRET=secret)
 
-    def globes(self, *arguments: str) -> Example:
-        return self.run_example("globes_client.py", "globes.address", *arguments)
+    def globes(self, *arguments: str, password: str = "") -> Example:
+        where = "globes_client.py", "globes.address"
+        return self.run_example(*where, *arguments, GLOBES_PASSWORD=password)
 
     async def add_room(self, title: str) -> None:
         rest = Rest(self.node.addresses["globes.address"][1])
@@ -162,19 +169,19 @@ class ExampleTests(TestCase):
     async def test_globes_in_a_room_with_a_password(self) -> None:
         await self.add_room("Tea & Talk")
         room = "--room", "tea & talk", "--client"
-        ann = self.globes(*room, "ann", "--password", PASSWORD)
+        ann = self.globes(*room, "ann", password=PASSWORD)
         await ann.prints(b"* ann entered the room.\n")
-        bob = self.globes(*room, "bob", "--password", PASSWORD, "--wait", "0")
+        bob = self.globes(*room, "bob", "--wait", "0", password=PASSWORD)
         bob.type("hello")
         self.assertEqual((await bob.end(), bob.complaint), (0, b""))
         await ann.prints(b"bob entered the room.\nbob: hello\n* bob has left the room.")
         self.assertEqual(await ann.end(), 0)
         await self.check_refused(self.globes(*room, "eve"), b"403")
-        wrong = self.globes(*room, "eve", "--password", "wrong")
+        wrong = self.globes(*room, "eve", password="wr0ng")
         await self.check_refused(wrong, b"401")
 
     async def test_globes_password_where_none_is_needed(self) -> None:
-        example = self.globes("--client", "ann", "--password", PASSWORD, "--wait", "0")
+        example = self.globes("--client", "ann", "--wait", "0", password=PASSWORD)
         self.assertEqual((await example.end(), example.complaint), (0, b""))
 
     async def test_globes_talks_over_the_bridge(self) -> None:
@@ -196,7 +203,7 @@ class ExampleTests(TestCase):
         member = self.machat_tcp("--client", "ann", "--room", "lounge")
         member.type("I am here\n")
         await member.prints(b"ann:I am here\n")
-        relay = self.multichat("--client", "bridge", "--secret", SECRET)
+        relay = self.multichat("--client", "bridge")
         relay.type("hello\nlounge\n")
         await member.prints(b"bridge:hello\nbridge:lounge\n")
         member.type("hello bridge\n")
@@ -212,7 +219,7 @@ class ExampleTests(TestCase):
         secret = Path(self.mktemp())
         secret.write_text(SECRET + "\n")
         options = "--secret-file", str(secret), "--wait", "0"
-        relay = self.multichat("--client", "pipe", *options)
+        relay = self.multichat("--client", "pipe", *options, secret="wr0ng")
         lines = [f"line {number}\n" for number in range(200)]
         relay.type("".join(lines))
         self.assertEqual(await relay.end(), 0)
@@ -232,7 +239,7 @@ class ExampleTests(TestCase):
         colon = b"the name must not have a colon in it"
         await self.check_refused(self.machat_tcp("--client", "a:b"), colon)
         await self.check_refused(self.machat_websocket("--client", "a:b"), colon)
-        wrong = self.multichat("--client", "a", "--secret", "wrong")
+        wrong = self.multichat("--client", "a", secret="wr0ng")
         await self.check_refused(wrong, b"wrong secret key")
         await self.check_refused(self.globes("--client", "a:b"), colon)
         nowhere = self.globes("--client", "a", "--room", "no/where")
@@ -241,20 +248,24 @@ class ExampleTests(TestCase):
     async def test_refused_origin(self) -> None:
         evil = "--origin", "http://evil.example"
         await self.check_refused(self.machat_websocket("--client", "a", *evil), b"403")
-        options = "--client", "a", "--secret", SECRET
-        await self.check_refused(self.multichat(*options, *evil), b"403")
+        await self.check_refused(self.multichat("--client", "a", *evil), b"403")
 
     async def test_other_path(self) -> None:
-        options = "--client", "a", "--secret", SECRET, "--path", "/below/root"
+        options = "--client", "a", "--path", "/below/root"
         self.assertEqual(await self.multichat(*options).end(), 0)
+
+    async def test_multichat_without_a_secret(self) -> None:
+        example = self.multichat("--client", "a", secret="")
+        self.assertEqual(await example.end(), 2)
+        self.assertIn(b"neither --secret-file nor MULTICHAT_SECRET", example.complaint)
 
     async def test_nobody_listens(self) -> None:
         address = "--address", "127.0.0.1:1"
         for name in ("machat_tcp.py", "machat_websocket.py", "globes_client.py"):
             example = Example(self, name, *address, "--client", "a")
             await self.check_refused(example, b"refused")
-        options = "--client", "a", "--secret", "s"
-        example = Example(self, "multichat_client.py", *address, *options)
+        options = "multichat_client.py", *address, "--client", "a"
+        example = Example(self, *options, MULTICHAT_SECRET=SECRET)
         await self.check_refused(example, b"refused")
         listing = Example(self, "globes_client.py", *address)
         await self.check_refused(listing, b"refused")

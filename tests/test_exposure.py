@@ -59,6 +59,23 @@ class GlobesExposureTests(SynchronousTestCase):
         files = make_files(Path(self.mktemp()))
         return {"keyfile": files.keyfile, "certfile": files.certfile}
 
+    def test_behind_a_proxy_on_this_machine_tls_is_the_proxys_care(self) -> None:
+        top = {"trusted-proxies": ["127.0.0.1"]}
+        inside = "haproxy:tcp:8080:interface=127.0.0.1"
+        for address in inside, "haproxy:unix:/run/chatmux.sock":
+            self.assertEqual(self.warnings(address=address, top=top), [])
+        for address in "haproxy:tcp:8080", "haproxy:tcp:80:interface=192.0.2.1":
+            (warning,) = self.warnings(address=address, top=top)
+            self.assertIn(CARRIED, warning)
+        # But whoever comes is from elsewhere.
+        error = self.error(address=inside, secret_key=EXAMPLE_KEY, top=top)
+        self.assertIn("others can reach globes.address", error)
+
+    def test_behind_a_proxy_it_has_to_be_said_which(self) -> None:
+        error = self.error(address="haproxy:tcp:8080:interface=127.0.0.1")
+        self.assertTrue(error.startswith("globes.address: haproxy: needs"), error)
+        self.assertIn("trusted-proxies", error)
+
     def test_nothing_is_exposed_at_home(self) -> None:
         for address in "127.0.0.1:1", "[::1]:1", "unix:/tmp/x":
             keys = {"address": address, "admin_token": "change-me"}

@@ -111,11 +111,25 @@ class WebSocketTests(WebSocketTestCase):
         self.assertEqual(self.texts(session), list(range(5000)))
         self.assertEqual(peer.transport.producerState, "producing")
 
+    def test_of_messages_that_take_long_a_turn_takes_few(self) -> None:
+        peer, session = self.opened()
+
+        def take_long(connection: object) -> None:
+            self.clock.rightNow += 0.001
+
+        session.steps.update({b"%d" % number: take_long for number in range(10)})
+        self.say(peer, 10)
+        self.assertEqual(self.texts(session), [0, 1, 2])
+        self.assertEqual(peer.transport.producerState, "paused")
+        self.clock.advance(0)
+        self.assertEqual(self.texts(session), list(range(10)))
+        self.assertEqual(peer.transport.producerState, "producing")
+
     def test_frames_that_are_not_whole_messages_take_more_time(self) -> None:
         peer, session = self.opened()
         two = masked(TEXT, b"1", fin=False) + masked(0, b"2")
         peer.say(two * 1000)
-        self.assertTrue(100 < len(session.messages) < 1000)
+        self.assertTrue(20 < len(session.messages) < 1000)
         self.assertEqual(peer.transport.producerState, "paused")
         self.clock.advance(0)
         self.assertEqual(self.texts(session), [12] * 1000)

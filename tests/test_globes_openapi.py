@@ -21,7 +21,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.door import Answer
-from chatmux.protocols.globes import BODY_BYTES, content, faults
+from chatmux.protocols.globes import Section, content, faults
 from chatmux.protocols.globes.api import _ROUTES
 from chatmux.protocols.globes.faults import FaultError
 from chatmux.protocols.globes.openapi import DOCUMENT
@@ -164,7 +164,11 @@ class ServedTestCase(GlobesTestCase):
 
     def open(self, **more: Any) -> Rest:
         """Start a server; return a client of its."""
-        config = {"globes": {**GLOBES, **more}, "store": "sqlite:///rooms.db"}
+        config = {
+            "globes": {**GLOBES, **more},
+            "store": "sqlite:///rooms.db",
+            "trusted-proxies": ["127.0.0.1"],
+        }
         (self.port,) = self.serve(config).ports("globes.address")
         return self.rest(self.port)
 
@@ -303,7 +307,7 @@ class AnswerTests(ServedTestCase):
     def setUp(self) -> None:
         super().setUp()
         load_all_checks()
-        self.open(**{"wrong-passwords": 1})
+        self.open(**{"wrong-passwords": 1, "new-rooms-per-hour": 1})
         url = f"http://127.0.0.1:{self.port}/openapi.json"
         self.schema = schemathesis.openapi.from_url(url)
         self.given: Outcomes = set()
@@ -345,13 +349,17 @@ class AnswerTests(ServedTestCase):
         expect = self.expect
         public = {"title": "hall", "description": "large", "visibility": "public"}
         private = {"title": "den", "visibility": "private", "password": PASSWORD}
-        too_long = {"title": "x" * BODY_BYTES}
+        too_long = {"title": "x" * Section().body_bytes}
         login = {"name": "ann", "secret": PASSWORD}
 
         hall = expect(201, "addRoom", body=public)["id"]
         den = expect(201, "addRoom", body=private)["id"]
         expect(400, "addRoom", body=public)
         expect(413, "addRoom", body=too_long)
+        # Whoever is on this machine may make any number.
+        client = {"X-Forwarded-For": "192.0.2.1"}
+        expect(201, "addRoom", body={**public, "title": "attic"}, **client)
+        expect(429, "addRoom", body={**public, "title": "roof"}, **client)
 
         expect(200, "listRooms")
         expect(200, "listRooms", Accept="text/html")
@@ -384,6 +392,9 @@ class AnswerTests(ServedTestCase):
         expect(200, "removeRoom", hall, token=ADMIN)
         expect(403, "removeRoom", 1, token=ADMIN)
         expect(404, "removeRoom", hall, token=ADMIN)
+        expect(403, "changeRoom", 1, public, "not the admin's")
+        expect(429, "changeRoom", 1, public, ADMIN)
+        expect(429, "removeRoom", 1, token=ADMIN)
 
         expect_busy = {one for one in documented if one[1] == 503}
         self.assertEqual(documented - self.given, expect_busy)

@@ -6,13 +6,10 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
-import sys
 import time
-from pathlib import Path
 
+from tests.attack import Pulse
 from tests.globes_server import CONFIG, PASSWORD, Answered, GlobesTestCase, Rest
-from tests.server import DEADLINE_SECONDS
 
 BRIDGED = {
     **CONFIG,
@@ -22,43 +19,6 @@ BRIDGED = {
 WRONG = 50
 ROOMS = 6
 """Over which they are spread, so that each is looked at."""
-
-
-class Pulse:
-    """Measures the messages of room 1, in a process of its own."""
-
-    def __init__(self, *ports: int) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.globes_pulse", *map(str, ports)],
-            cwd=Path(__file__).parent.parent,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def begin(self, phase: str) -> None:
-        """Call by this name what is sent from now on."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{phase}\n")
-        self.process.stdin.flush()
-        if self.process.stdout.readline().strip() != phase:
-            raise AssertionError("the messages cannot be measured")
-
-    def end(self) -> dict[str, list[float]]:
-        """Return how many seconds each message took, by the names."""
-        told, _ = self.process.communicate(timeout=DEADLINE_SECONDS)
-        taken: dict[str, list[float]] = json.loads(told)
-        return taken
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-
-def figures(seconds: list[float]) -> tuple[float, float]:
-    """Return the median and the 99th percentile."""
-    return statistics.median(seconds), statistics.quantiles(seconds, n=100)[98]
 
 
 class PressureTests(GlobesTestCase):
@@ -82,7 +42,7 @@ class PressureTests(GlobesTestCase):
         port, lines = server.ports("globes.address", "machat.tcp")
         client = self.rest(port)
         rooms = [client.add(f"Room {number}", PASSWORD) for number in range(ROOMS)]
-        pulse = Pulse(port, lines)
+        pulse = Pulse(f"globes:{port}", f"machat:{lines}")
         self.addCleanup(pulse.kill)
         pulse.begin("quiet")
         time.sleep(1)
@@ -91,21 +51,15 @@ class PressureTests(GlobesTestCase):
         answers = self.try_all(port, rooms)
         seconds = time.monotonic() - began
         pulse.begin("after")
-        taken = pulse.end()
+        measured = pulse.end()
         self.assertEqual([one.status for one in answers], [401] * WRONG)
         # All were looked at, and it took them a while.
         self.assertGreater(seconds, 0.5)
-        pressed = taken["pressed"]
-        self.assertGreater(len(pressed), 2 * 0.5 * 100 * seconds)
-        # Two heard each message.
-        (sent,) = taken.pop("sent")
-        heard = sum(len(one) for one in taken.values())
-        self.assertEqual(heard, 2 * sent)
-        told = {phase: figures(taken[phase]) for phase in ("quiet", "pressed")}
-        median, late = told["pressed"]
+        self.assertEqual(measured.lost, 0)
+        self.assertGreater(len(measured.seconds["pressed"]), 0.5 * 100 * seconds)
         # On a quiet machine it is below 20; others may stop all of this for a while.
-        self.assertLess(median, 0.02, told)
-        self.assertLess(late, 0.05, told)
+        self.assertLess(measured.median("pressed"), 0.02, measured)
+        self.assertLess(measured.late("pressed"), 0.05, measured)
 
 
 class LimitTests(GlobesTestCase):

@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from tests.globes_server import CONFIG, GLOBES, PASSWORD, GlobesTestCase
 from tests.server import DEADLINE_SECONDS, waiting
 
-KEY = "an environment's own key, of 40 bytes..."
+KEY = "an environment's canary, of 40 bytes...."
 
 
 def with_globes(**settings: Any) -> dict[str, Any]:

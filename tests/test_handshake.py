@@ -18,6 +18,7 @@ from chatmux.transports.guard import Guard
 from chatmux.transports.handshake import accept_bytes, plain_handshake
 from chatmux.transports.websocket_factory import WebSocketFactory
 from tests.long_way import LongWayFactory, Server
+from tests.profiles import examples
 from tests.transport_doubles import Sessions, Wire
 from tests.websocket_doubles import (
     ACCEPTED,
@@ -270,7 +271,7 @@ class BothWaysTests(SynchronousTestCase):
         self.assertEqual(short, outcome(LongWayFactory, *parts), parts)
         return short
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(handshakes(), st.booleans(), st.integers(0, 400))
     def test_any_handshake_is_answered_the_same(
         self, header: bytes, more: bool, cut: int

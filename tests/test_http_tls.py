@@ -7,12 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from twisted.protocols.tls import TLSMemoryBIOFactory
-
 from chatmux.door import Answer
 from chatmux.model import GOING_AWAY
 from chatmux.transports.http import HTTPFactory
-from chatmux.transports.tls import tls_context
+from chatmux.transports.tls import TLSFactory, tls_context
 from tests.certificates import client_context, make_files
 from tests.http_doubles import GET, HTTPTestCase, heard
 from tests.test_tls import SECRET, TLSCaller
@@ -31,7 +29,7 @@ class TLSTests(HTTPTestCase):
     def call(self) -> TLSCaller:
         factory: Any = HTTPFactory(self.guard, self.server.door())
         context: Any = tls_context(self.files, "test")
-        tls: Any = TLSMemoryBIOFactory(context, False, factory, self.reactor)
+        tls: Any = TLSFactory(context, False, factory, self.reactor)
         wire = Wire(tls.buildProtocol(None), self.reactor)
         self.addCleanup(wire.close)
         caller = TLSCaller(wire, client_context(self.files))

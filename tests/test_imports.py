@@ -15,12 +15,14 @@ from twisted.trial.unittest import SynchronousTestCase
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "chatmux"
 
-VALUES = {"model", "errors", "text", "logtext", "address", "settings"}
+VALUES = {"model", "errors", "text", "logtext", "address", "settings", "proxies"}
 CONTRACTS = VALUES | {"interfaces", "door"}
 
 OWN = {
     "model": set(),
     "errors": {"model"},
+    "proxies": {"address", "errors"},
+    "descriptors": set(),
     "text": set(),
     "logtext": set(),
     "address": set(),
@@ -28,8 +30,13 @@ OWN = {
     "interfaces": {"model"},
     "door": {"interfaces", "model", "settings"},
     "values": {"errors"},
+    "secrecy": {"settings", "values"},
+    "log": {"errors", "logtext"},
+    "logdamper": {"logtext"},
+    "logsetup": {"log", "logdamper"},
+    "floors": {"errors"},
     "exposure": {"address", "door", "errors", "settings"},
-    "config": {"errors", "settings", "values"},
+    "config": {"errors", "secrecy", "settings", "values"},
     "threads": {"errors"},
     "passwords": CONTRACTS | {"threads"},
     "store": CONTRACTS | {"store", "threads"},
@@ -44,6 +51,10 @@ ASSEMBLE = {"node", "tap", "cli", "defaults", "embed", "__init__"}
 OUTSIDE = {
     "settings": {"msgspec"},
     "values": {"dotenv"},
+    "secrecy": {"msgspec"},
+    "log": {"twisted"},
+    "logdamper": {"twisted", "zope"},
+    "logsetup": {"twisted", "zope"},
     "exposure": {"msgspec"},
     "config": {"msgspec"},
     "threads": {"twisted"},

@@ -86,6 +86,10 @@ class DecodeTests(SynchronousTestCase):
         ):
             self.assertRaises(TextError, decode, text, decoder)
 
+    def test_what_is_passed_over_has_to_be_utf8_too(self) -> None:
+        for text in b'{"x":"\xff"}', b'{"\xc3":1}', b'{"x":["\xed\xa0\x80"]}':
+            self.assertRaises(TextError, decode, text, anything)
+
     @given(st.binary())
     def test_nothing_but_a_text_error_comes_of_any_bytes(self, data: bytes) -> None:
         with contextlib.suppress(TextError):

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatmux.interfaces import Connection
 from chatmux.transports.websocket_factory import WebSocketFactory
 from tests.long_way import OPEN, QUIT, REFUSE, STEPS, WAIT, LongWayFactory, Server
+from tests.profiles import examples
 from tests.test_whole_message import NOT_PLAIN
 from tests.transport_doubles import Sessions
 from tests.websocket_doubles import (
@@ -118,7 +119,7 @@ class Both:
 
 
 class BothWaysTests(SynchronousTestCase):
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=examples(300), deadline=None)
     @given(
         parts=st.lists(some_frames, min_size=1, max_size=8),
         cuts=st.lists(

@@ -18,6 +18,7 @@ from twisted.trial.unittest import TestCase
 
 from chatmux.door import Door
 from chatmux.errors import ConfigError, ListenError
+from chatmux.settings import Limits
 from chatmux.transports.guard import Guard
 from chatmux.transports.listener import Listener
 from tests.transport_doubles import Sessions, framed_door, line_door
@@ -198,6 +199,11 @@ class SocketOptionTests(ListenerTestCase):
                 idle = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
                 self.assertEqual(idle, 25)
             await self.clean(listener)
+
+    async def test_times_beyond_what_the_kernel_takes_are_the_longest(self) -> None:
+        self.guard.limits = Limits(ping_seconds=1e9, pong_seconds=1e9)
+        listener = await self.listen(line_door(self.sessions))
+        await self.clean(listener)
 
 
 class RefusalTests(ListenerTestCase):

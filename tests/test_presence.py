@@ -18,6 +18,7 @@ from chatmux.broker.presence import Presence
 from chatmux.errors import NameTakenError
 from chatmux.model import Member, Present
 from chatmux.text import name_fault
+from tests.profiles import examples
 
 
 def owner(name: str, source: int, origin: str = "machat", color: str = "") -> Member:
@@ -253,5 +254,7 @@ class PresencePropertyTests(SynchronousTestCase):
     def test_any_coming_and_going_is_as_on_a_list(self) -> None:
         run_state_machine_as_test(
             PresenceMachine,
-            settings=settings(max_examples=60, stateful_step_count=40, deadline=None),
+            settings=settings(
+                max_examples=examples(60), stateful_step_count=40, deadline=None
+            ),
         )

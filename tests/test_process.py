@@ -20,7 +20,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.server import DEADLINE_SECONDS, Server, program, waiting
 
-SECRET = "s3cret"
+SECRET = "canary s3cret"
 CONFIG = {
     "multichat": {"host": "127.0.0.1:0", "secret-key": SECRET},
     "machat": {"tcp": "127.0.0.1:0", "ws": "127.0.0.1:0"},
@@ -121,16 +121,16 @@ class CrossingTests(ProcessTestCase):
         relay = self.relay(multichat, "qq: 1")
         with connect(f"ws://127.0.0.1:{ws}/mychat", compression=None) as web:
             web.send('{"name":"web","room":"lounge"}')
-            web.send("from the web")
-            said = [("web", "from the web"), ("ann", "hello"), ("bob", "ho")]
+            web.send("birdsong of the web")
+            said = [("web", "birdsong of the web"), ("ann", "birdsong"), ("bob", "ho")]
             self.assertEqual(self.hear(relay), said[0])
-            ann.type("hello")
+            ann.type("birdsong")
             self.assertEqual(self.hear(relay), said[1])
             bob.type("ho")
             self.assertEqual(self.hear(relay), said[2])
-            self.say(relay, "two\nlines")
+            self.say(relay, "two\nbirdsong")
             expected = [f"{name}:{text}\n" for name, text in said]
-            expected += ["qq_ 1:two\n", "qq_ 1:lines\n"]
+            expected += ["qq_ 1:two\n", "qq_ 1:birdsong\n"]
             self.assertEqual([ann.read() for _ in expected], expected)
             self.assertEqual([bob.read() for _ in expected], expected)
             self.assertEqual([web.recv(DEADLINE_SECONDS) for _ in expected], expected)
@@ -208,7 +208,11 @@ class CrossingTests(ProcessTestCase):
 
     def test_behind_a_proxy_the_log_has_the_peers_own_address(self) -> None:
         tcp = "haproxy:tcp:0:interface=127.0.0.1"
-        server = self.start({"machat": {"tcp": tcp, "ws": None}})
+        config = {
+            "machat": {"tcp": tcp, "ws": None},
+            "trusted-proxies": ["127.0.0.1"],
+        }
+        server = self.start(config)
         (port,) = server.ports("machat.tcp")
         with socket.create_connection(("127.0.0.1", port)) as proxy:
             proxy.sendall(b"PROXY TCP4 192.0.2.9 127.0.0.1 5555 80\r\nno hello")
@@ -367,9 +371,9 @@ class StartingTests(ProcessTestCase):
 
     def test_unreadable_keys_are_one_line(self) -> None:
         wss = {"keyfile": "absent.pem", "certfile": "absent.pem"}
-        config = {"multichat": {"host": "127.0.0.1:0", "secret-key": "s", "wss": wss}}
+        multichat = {"host": "127.0.0.1:0", "secret-key": SECRET, "wss": wss}
         self.assert_refused(
-            self.start(config),
+            self.start({"multichat": multichat}),
             78,
             "chatmux: multichat.wss.keyfile: absent.pem: No such",
         )

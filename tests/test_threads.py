@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import threading
 from typing import Any
 
@@ -46,6 +48,19 @@ class ThreadsTests(TestCase):
         with self.assertRaises(KeyError):
             await threads.run(dict[str, int]().__getitem__, "missing")
         self.assertEqual(await threads.run(lambda: 1), 1)
+
+    async def test_work_leaves_nothing_to_the_garbage_collector(self) -> None:
+        threads = self.make()
+        await threads.run(less, 5, by=2)
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for number in range(20):
+            await threads.run(less, number, by=2)
+            with contextlib.suppress(ZeroDivisionError):
+                await threads.run(divmod, number, 0)
+        # The last one may be on its way.
+        self.assertLess(gc.collect(), 20)
 
     async def test_there_are_so_many_threads_and_no_more(self) -> None:
         threads = self.make(2)

@@ -14,7 +14,6 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.internet.testing import MemoryReactorClock
 from twisted.internet.threads import deferToThread
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.trial.unittest import SynchronousTestCase
 from websockets.sync.client import connect
 
@@ -23,7 +22,7 @@ from chatmux.protocols import multichat
 from chatmux.settings import Limits, Secret, TLSFiles
 from chatmux.transports.guard import Guard
 from chatmux.transports.lines import LineFactory
-from chatmux.transports.tls import tls_context
+from chatmux.transports.tls import TLSFactory, tls_context
 from chatmux.transports.websocket_factory import WebSocketFactory
 from tests.certificates import client_context, make_files
 from tests.doubles import services
@@ -150,7 +149,7 @@ class TLSTestCase(SynchronousTestCase):
 
     def connect(self, factory: Any) -> TLSCaller:
         context: Any = tls_context(self.files, "test")
-        tls: Any = TLSMemoryBIOFactory(context, False, factory, self.reactor)
+        tls: Any = TLSFactory(context, False, factory, self.reactor)
         wire = Wire(tls.buildProtocol(None), self.reactor)
         self.addCleanup(wire.close)
         return TLSCaller(wire, client_context(self.files))
@@ -378,7 +377,7 @@ class RealTests(ListenerTestCase):
     async def test_an_error_names_the_key_of_the_configuration(self) -> None:
         files = make_files(Path(self.mktemp()), key_of_another=True)
         section = multichat.Section(
-            host="127.0.0.1:0", secret_key=Secret("s"), wss=files
+            host="127.0.0.1:0", secret_key=Secret("s3cret"), wss=files
         )
         said = await self.assert_fails(list(multichat.doors(section, services())))
         self.assertTrue(said.startswith("multichat.wss.certfile: "), said)

@@ -211,7 +211,7 @@ class AcceptingTests(HandshakeTestCase):
 
 class RefusingTests(HandshakeTestCase):
     def test_multichat(self) -> None:
-        section = multichat.Section(secret_key=Secret("s"))
+        section = multichat.Section(secret_key=Secret("s3cret"))
         (door,) = multichat.doors(section, services())
         answer = self.answer(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", door)
         status, headers, body = parts(answer)
@@ -227,7 +227,7 @@ class RefusingTests(HandshakeTestCase):
 
     def test_multichat_by_origin(self) -> None:
         section = multichat.Section(
-            secret_key=Secret("s"), origins=("https://ok.example",)
+            secret_key=Secret("s3cret"), origins=("https://ok.example",)
         )
         (door,) = multichat.doors(section, services())
         for origin, status in (

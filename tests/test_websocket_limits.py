@@ -62,6 +62,20 @@ class HeaderTests(WebSocketTestCase):
         self.assertEqual(peer.transport.take()[:13], b"HTTP/1.1 431 ")
         self.assertTrue(peer.transport.ending)
 
+    def test_nothing_is_kept_of_what_comes_behind_a_refusal(self) -> None:
+        # Over TLS all that is sent comes here until the peer takes its part in the end.
+        peer = Peer(self.factory)
+        peer.say(self.header(HEADER_BYTES + 1))
+        for _ in range(10):
+            peer.say(b"x" * HEADER_BYTES)
+        self.assertLessEqual(len(peer.protocol.data), HEADER_BYTES)
+        peer = Peer(self.factory).open()
+        peer.send(3)
+        peer.send(CLOSE, b"\x03\xea")
+        for _ in range(10):
+            peer.say(b"x" * HEADER_BYTES)
+        self.assertEqual(peer.protocol.data, b"")
+
     def test_frames_behind_it_in_the_same_segment_do_not_count(self) -> None:
         door = websocket_door(self.sessions)
         peer = Peer(WebSocketFactory(self.guard, [door]))

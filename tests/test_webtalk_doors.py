@@ -37,12 +37,14 @@ def open_doors(**settings: Any) -> tuple[FramedDoor, WebSocketDoor]:
 
 class DoorTests(SynchronousTestCase):
     def test_the_back_end_and_the_browsers_talk_to_one_hub(self) -> None:
-        private, public = open_doors(secret=Secret("s"), strict=True, queue_messages=1)
+        private, public = open_doors(
+            secret=Secret("s3cret"), strict=True, queue_messages=1
+        )
         backend, browser = MemoryConnection(numbered), MemoryConnection()
         control = private.new_session(backend)
         self.assertIsInstance(control, ControlSession)
         self.assertFalse(backend.is_opened)
-        for frame in b"[auth] s", b"[newuser]", b"[whisper] 1!a", b"[whisper] 1!b":
+        for frame in b"[auth] s3cret", b"[newuser]", b"[whisper] 1!a", b"[whisper] 1!b":
             control.received(frame, True)
         _, user, *answers = split_numbered(backend.take())
         self.assertEqual(answers[0], b"[ok] message sent")
@@ -96,7 +98,7 @@ class CheckTests(SynchronousTestCase):
 
     def test_each_of_three_is_one(self) -> None:
         for guard in (
-            {"secret": Secret("s")},
+            {"secret": Secret("s3cret")},
             {"private_tls": WITH_CLIENTS},
             {"open": True},
         ):

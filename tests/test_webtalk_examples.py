@@ -17,6 +17,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.example_backend import EXAMPLE, Backend, WebtalkTestCase, settings_of
 from tests.server import DEADLINE_SECONDS
 
+SECRET = "canary of webtalk é"
 LONGEST_TEXT = 99_999 - len("[shout] 1!")
 
 
@@ -24,15 +25,16 @@ class ThirtyLinesTests(WebtalkTestCase):
     """The back-end that shouts its input."""
 
     def test_a_browser_hears_what_it_reads(self) -> None:
-        private, public = self.serve(secret="of the port").ports(
+        private, public = self.serve(secret=SECRET).ports(
             "webtalk.private", "webtalk.public"
         )
         program = EXAMPLE.with_name("webtalk_backend.py")
-        arguments = ["--private", f"127.0.0.1:{private}", "--secret", "of the port"]
+        arguments = ["--private", f"127.0.0.1:{private}"]
         with subprocess.Popen(
             [sys.executable, "-S", str(program), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env={"WEBTALK_SECRET": SECRET},
         ) as process:
             self.addCleanup(process.kill)
             assert process.stdin is not None
@@ -151,16 +153,16 @@ class BackendTests(WebtalkTestCase):
         self.assertEqual(page.count("<"), example.count("<"))
 
     def test_secret(self) -> None:
-        server = self.serve(secret="of webtalk é")
+        server = self.serve(secret=SECRET)
         private, public = server.ports("webtalk.private", "webtalk.public")
-        backend = self.back(private, public, "--secret", "of webtalk é")
+        backend = self.back(private, public, SECRET)
         reader = self.listen(backend)
         self.assertEqual(backend.say("hello"), 204)
         self.check_heard(reader, ["hello"])
         status, page = self.back(private, public).get()
         self.assertEqual(status, 502)
         self.assertIn("[error] [auth] SECRET first", page)
-        self.check_ends(self.back(private, public, "--secret", "x"), "wrong secret")
+        self.check_ends(self.back(private, public, "wr0ng"), "wrong secret")
 
     def test_nobody_listens(self) -> None:
         self.check_ends(self.back(1, 1), "refused")

@@ -21,6 +21,7 @@ from chatmux.broker.local import TURN_BUDGET
 from chatmux.model import NORMAL
 from chatmux.protocols.webtalk.hub import EVERYBODY
 from chatmux.protocols.webtalk.waiting import ENTRY_BYTES
+from tests.profiles import examples
 from tests.webtalk_doubles import Browser, Webtalk
 
 MAX_MESSAGES = 4
@@ -464,7 +465,7 @@ STEPS = [
 
 class ModelTests(SynchronousTestCase):
     @settings(
-        max_examples=300,
+        max_examples=examples(300),
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )

@@ -12,10 +12,12 @@ from chatmux.errors import PeerError
 from chatmux.model import NORMAL
 from tests.webtalk_doubles import LONGEST, Webtalk, split_numbered
 
+SECRET = "canary päß".encode()
+
 
 class SecretTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.webtalk = Webtalk(secret="päß")
+        self.webtalk = Webtalk(secret=SECRET.decode())
 
     def assert_refused(self, frame: bytes, words: bytes) -> None:
         backend = self.webtalk.new_backend()
@@ -29,20 +31,20 @@ class SecretTests(SynchronousTestCase):
         backend = self.webtalk.backend
         self.assertFalse(backend.connection.is_opened)
         self.assertEqual(
-            backend.say("[auth] päß".encode(), b"[newchannel]"),
+            backend.say(b"[auth] " + SECRET, b"[newchannel]"),
             [b"[ok] authenticated", b"[ok] 2"],
         )
         self.assertTrue(backend.connection.is_opened)
 
     def test_a_wrong_secret_ends_the_connection(self) -> None:
-        for secret in b"", b"p", b"\xff", "päß ".encode(), " päß".encode():
+        for secret in b"", b"p", b"\xff", SECRET + b" ", b" " + SECRET:
             self.assert_refused(b"[auth] " + secret, b"wrong secret")
         self.assert_refused(b"[auth]", b"wrong secret")
 
     def test_nothing_is_done_before_it(self) -> None:
         for frame in b"[newchannel]", b"[dance]", b"[AUTH] p", b"[retrieve] k", b"[]":
             self.assert_refused(frame, b"[auth] SECRET first")
-        (answers, channel) = self.webtalk.say("[auth] päß".encode(), b"[newchannel]")
+        (answers, channel) = self.webtalk.say(b"[auth] " + SECRET, b"[newchannel]")
         self.assertEqual((answers, channel), (b"[ok] authenticated", b"[ok] 2"))
 
     def test_what_is_no_command_is_refused_as_such_before_it_too(self) -> None:
@@ -50,7 +52,7 @@ class SecretTests(SynchronousTestCase):
 
     def test_it_may_be_shown_again_and_must_be_right_again(self) -> None:
         backend = self.webtalk.backend
-        good = "[auth] päß".encode()
+        good = b"[auth] " + SECRET
         self.assertEqual(backend.say(good, good), [b"[ok] authenticated"] * 2)
         self.assertEqual(backend.say(b"[auth] x"), [b"[error] wrong secret"])
         self.assertIsNotNone(backend.connection.closed_for)
@@ -62,7 +64,7 @@ class SecretTests(SynchronousTestCase):
         self.assertFalse(backend.connection.is_opened)
 
     def test_each_back_end_has_to_show_it(self) -> None:
-        self.webtalk.say("[auth] päß".encode())
+        self.webtalk.say(b"[auth] " + SECRET)
         self.assert_refused(b"[newuser]", b"[auth] SECRET first")
 
 

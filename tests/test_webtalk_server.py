@@ -155,21 +155,21 @@ class ConversationTests(ServerTestCase):
         self.assertEqual(back_end.do(b"[newchannel]"), b"[ok] 2")
 
     def test_the_secret_is_asked_for_and_not_told(self) -> None:
-        section = {**CONFIG["webtalk"], "secret": "tell nobody"}  # type: ignore[dict-item]
+        section = {**CONFIG["webtalk"], "secret": "tell no canary"}  # type: ignore[dict-item]
         server, back_end, _ = self.serve({"webtalk": section})
         self.assertEqual(back_end.do(b"[newuser]"), b"[error] [auth] SECRET first")
         self.assertEqual(back_end.hear(), b"")
         (private,) = server.ports("webtalk.private")
         for secret, answer in (
             (b"tell anybody", b"[error] wrong secret"),
-            (b"tell nobody", b"[ok] authenticated"),
+            (b"tell no canary", b"[ok] authenticated"),
         ):
             back_end = BackEnd(private)
             self.addCleanup(back_end.close)
             self.assertEqual(back_end.do(b"[auth] " + secret), answer)
         self.assertEqual(back_end.do(b"[newchannel]"), b"[ok] 2")
         server.stop()
-        self.assertNotIn("tell nobody", server.log)
+        self.assertNotIn("tell no canary", server.log)
         self.assertIn("closed, 1008: wrong secret", server.log)
 
 

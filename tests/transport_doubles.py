@@ -59,13 +59,17 @@ class Wire:
         kind: What stands in for `tcp.Server`.
     """
 
+    pair: Callable[[], tuple[socket.socket, socket.socket]] = staticmethod(
+        socket.socketpair
+    )
+
     def __init__(
         self,
         protocol: Any,
         reactor: MemoryReactorClock,
         kind: type[tcp.Server] = tcp.Server,
     ) -> None:
-        near, self.far = socket.socketpair()
+        near, self.far = self.pair()
         near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
         near.setblocking(False)
         self.far.setblocking(False)
