@@ -76,7 +76,8 @@ class Browser:
         # In a session of its own, by which all that it starts is found again.
         self._service = ChromeService(
             driver,
-            log_output=str(directory / "chromedriver.log"),
+            # No `*.log`: it has what was typed, and those are searched for secrets.
+            log_output=str(directory / "chromedriver.txt"),
             env={**os.environ, "XDG_CONFIG_HOME": str(self.profile)},
             popen_kw={"start_new_session": True},
         )
