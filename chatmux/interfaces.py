@@ -257,7 +257,8 @@ class Entrance(Protocol):
 
         Who has not read very much of that is closed with `TOO_SLOW` instead: a copy for
         each would take too much memory. Without `rest`: for a connection that ends
-        anyhow.
+        anyhow, and from within a write to another one, as no transport does it: what is
+        being written could come behind the rest.
         """
 
     def fence(self) -> None:

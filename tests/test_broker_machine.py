@@ -208,7 +208,8 @@ class BrokerMachine(RuleBasedStateMachine):
         def then() -> None:
             found = self.guest(other)
             if what == 0 and found is not None:
-                self.leave(found, lost=False)
+                # The rest would be written before what is being written.
+                self.leave(found, lost=True)
             elif what == 1:
                 self.leave(guest, lost=True)
             elif what == 2 and found is not None:

@@ -262,7 +262,8 @@ class Channel:
         try:
             self._deliveries += group.deliveries(batch)
         except Exception:
-            self._give_up(list(group.places))
+            # Who is behind may not be owed this, or finds out as it is caught up.
+            self._give_up(list(group.ready))
 
     def _write_deliveries(self, budget: int) -> int:
         """Write as much of the batch that is going out as the budget is for."""
@@ -313,8 +314,10 @@ class Channel:
             self._gather.write()
         self._on_error(f"cannot encode for {self.name!r}")
         for subscription in subscriptions:
-            self._remove(subscription)
-            subscription.connection.close(INTERNAL_ERROR)
+            if subscription.group is not None:
+                # Unless what was just written has made it leave.
+                self._remove(subscription)
+                subscription.connection.close(INTERNAL_ERROR)
 
     def _set_back_the_paused(self) -> None:
         """Let those fall behind who paused while the last batch went out.
