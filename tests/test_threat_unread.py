@@ -47,7 +47,10 @@ class Members:
             while not self._over.is_set():
                 for key, _ in selector.select(0.1):
                     raw: Any = key.fileobj
-                    part = raw.recv(1 << 18)
+                    try:
+                        part = raw.recv(1 << 18)
+                    except OSError:
+                        part = b""
                     if not part:
                         selector.unregister(raw)
                     key.data.append(part)
@@ -84,7 +87,11 @@ class Flood:
         for number in count():
             if self._over.wait(max(0, begun + number / PER_SECOND - time.monotonic())):
                 break
-            self._sender.sendall(b"#%d#%s\n" % (number, TEXT))
+            try:
+                self._sender.sendall(b"#%d#%s\n" % (number, TEXT))
+            except OSError:
+                # Cut, which is seen by what it has heard.
+                break
             self.said += 1
 
     def end(self) -> None:
@@ -131,7 +138,13 @@ class UnreadTests(AttackTestCase):
             reading.end()
         everything = list(range(flood.said))
         for number, had in enumerate(reading.numbers()):
-            self.assertEqual(had, everything, f"member {number}")
+            # Said in short: to show where such lists differ takes minutes.
+            words = f"member {number} has {len(had)} of {flood.said}"
+            if had != everything and len(had) < flood.said:
+                # Cut, as the machine let nobody read for so long?
+                self.assertTrue(had == everything[: len(had)], words)
+                raise LateError(words)
+            self.assertTrue(had == everything, words)
         self.assertLess(max(most) - before, 5 * MIB)
         # One of each, and nobody else.
         self.wait(lambda: target.log.count("too slow: ") >= len(stopped))
