@@ -2,7 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || echo python3)
 BIN := .venv/bin
 
-.PHONY: run test nightly fuzz lint types bench soak compliance smoke clean floors
+.PHONY: run test nightly fuzz lint types bench soak compliance smoke clean floors \
+	screenshots
 
 run: .venv/ready
 	$(BIN)/chatmux run $(if $(CONFIG),--config $(CONFIG))
@@ -10,8 +11,11 @@ run: .venv/ready
 # How many examples the properties are tried with: tests/profiles.py.
 test: export CHATMUX_HYPOTHESIS ?= ci
 
+# What the tests of the page check its accessibility with; without npm they are skipped.
+AXE := $(if $(shell command -v npm),tests/axe/node_modules/ready)
+
 # Then looks whether a secret is in anything that was logged.
-test: .venv/ready-dev
+test: .venv/ready-dev $(AXE)
 	@status=0; \
 	$(BIN)/trial --random=0 $(or $(TESTS),tests) || status=$$?; \
 	$(BIN)/python -m tests.canaries _trial_temp || [ $$status -ne 0 ] || status=1; \
@@ -48,6 +52,11 @@ compliance: .venv/ready-dev
 smoke:
 	PYTHON=$(PYTHON) tests/smoke.sh
 
+# The pictures in docs/screenshots.
+screenshots: .venv/ready-dev
+	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.admin_screenshots
+
 # The oldest versions that setup.cfg allows.
 FLOOR_TESTS := tests.test_floors tests.test_tls tests.test_client_certificates \
 	tests.test_alpn tests.test_websocket tests.test_handshake tests.test_lean \
@@ -59,7 +68,8 @@ floors: .venv-floors/ready
 	.venv-floors/bin/trial --temp-directory=_trial_temp_floors $(FLOOR_TESTS)
 
 clean:
-	rm -rf .fuzz .venv .venv-27 .venv-floors build *.egg-info _trial_temp* .hypothesis .mypy_cache .ruff_cache
+	rm -rf .fuzz .venv .venv-27 .venv-floors tests/axe/node_modules build *.egg-info \
+		_trial_temp* .hypothesis .mypy_cache .ruff_cache
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -83,4 +93,8 @@ clean:
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint .venv-floors/constraints \
 		--editable '.[postgres]' hypothesis websockets
+	touch $@
+
+tests/axe/node_modules/ready: tests/axe/package-lock.json
+	npm ci --prefix tests/axe --silent --no-audit --no-fund --ignore-scripts
 	touch $@

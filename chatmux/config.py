@@ -18,12 +18,15 @@ from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
+from chatmux.admin.section import Section as AdminSection
 from chatmux.errors import ConfigError
 from chatmux.secrecy import secret_keys, shared_keys, written_secrets
 from chatmux.settings import Limits, Seconds, Secret, Settings
 from chatmux.values import Values
 
 S = TypeVar("S", bound=Settings)
+ADMIN = "admin"
+"""The section of what is no protocol."""
 
 Sections = Mapping[str, type[Settings]]
 """The protocols' sections, by their names."""
@@ -49,6 +52,7 @@ class Top(Settings, frozen=True, kw_only=True):
         private_files: Refuse a ``{"file": ...}`` that other users of the machine can
             read, or change.
         limits: What peers are held to.
+        admin: The operator's view; left out: there is none.
     """
 
     bridges: tuple[tuple[str, ...], ...] = ()
@@ -60,6 +64,7 @@ class Top(Settings, frozen=True, kw_only=True):
     log_format: Literal["text", "json"] | None = None
     private_files: bool = True
     limits: Limits = Limits()
+    admin: AdminSection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +98,12 @@ def read(path: Path, sections: Sections, environ: Mapping[str, str]) -> Config:
         values = Values(path.parent, environ)
         values.private = _wants_private_files(raw, values)
         config = build(values.resolve(raw), sections, values)
-        warnings = *config.warnings, *written_secrets(path, raw, sections)
+        secrets = written_secrets(path, raw, {**sections, ADMIN: AdminSection})
+        warnings = *config.warnings, *secrets
         return replace(
             config,
             top=_with_whole_path(config.top, path.parent),
-            warnings=(*warnings, *shared_keys(config.sections)),
+            warnings=(*warnings, *shared_keys(_with_files(config))),
         )
     except RecursionError:
         raise ConfigError(str(path), "is nested too deeply") from None
@@ -107,6 +113,12 @@ def _wants_private_files(raw: dict[str, object], values: Values) -> bool:
     """Look this key up before the others, which hang on it."""
     own = {k: v for k, v in raw.items() if k.lower() == "private-files"}
     return convert(values.resolve(own), Top, "").private_files
+
+
+def _with_files(config: Config) -> dict[str, Settings]:
+    """Return all sections that may name files."""
+    admin = config.top.admin
+    return {**config.sections, **({} if admin is None else {ADMIN: admin})}
 
 
 def _with_whole_path(top: Top, directory: Path) -> Top:
@@ -150,10 +162,14 @@ def build(
             if values is not None:
                 value = _filled(value, section, key.lower(), values)
             found[key.lower()] = convert(value, section, key.lower())
-    warnings = values.warnings(secret_keys(sections)) if values is not None else ()
+    warnings = values.warnings(_secret_keys(sections)) if values is not None else ()
     config = Config(convert(top, Top, "", also=tuple(sections)), found, warnings)
     _check_bridges(config.top.bridges)
     return config
+
+
+def _secret_keys(sections: Sections) -> frozenset[str]:
+    return secret_keys({**sections, ADMIN: AdminSection})
 
 
 def _filled(raw: object, section: type[Settings], path: str, values: Values) -> object:

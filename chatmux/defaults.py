@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """What is served with no configuration at all: everything, on loopback.
 
+The operator's view included, at http://127.0.0.1:8090/.
+
 The secrets that this needs are made at random and kept in files that only their owner
 can read, so that clients still know them after a restart.
 """
@@ -41,6 +43,7 @@ def default_config(environ: Mapping[str, str]) -> Config:
         "machat": {},
         "globes": {},
         "webtalk": {},
+        "admin": {},
         "bridges": [["multichat", "machat/lounge", "globes/1", "webtalk/1"]],
     }
     _log.info("no configuration: loopback only; multichat's secret is in {f}", f=file)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from chatmux.model import Close, Member, Present, Publication, Room
+from chatmux.model import Asset, Close, Member, Present, Publication, Room
 
 Encoding: TypeAlias = Callable[[Publication], Sequence[bytes]]
 """Make the messages by which one wire form tells of a publication.
@@ -424,3 +424,5 @@ class Services:
     passwords: Passwords
     new_lock: Callable[[], AbstractAsyncContextManager[object]]
     """Make a lock that is held by one coroutine at a time, in the order of asking."""
+    assets: Mapping[str, Asset] = field(default_factory=dict)
+    """The files for browsers, by their paths; read before anybody is served."""

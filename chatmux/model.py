@@ -55,6 +55,10 @@ class Member:
     color: str = ""
 
 
+SERVER = Member("server (admin)", "admin", 0)
+"""Who says what the operator has to say. Nobody else is on a channel by this name."""
+
+
 class Present(NamedTuple):
     """Somebody who is on a channel now, on however many connections."""
 
@@ -87,6 +91,16 @@ class Room:
     created: int
     """Microseconds since the epoch, as `updated`."""
     updated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A file that is served as it is."""
+
+    body: bytes
+    content_type: str
+    tag: str
+    """Its ETag, quotes included: another one where the body is another."""
 
 
 @dataclass(frozen=True, slots=True)

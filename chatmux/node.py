@@ -23,13 +23,18 @@ from twisted.internet.defer import (
     gatherResults,
     succeed,
 )
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatmux import descriptors
+from chatmux import __version__, descriptors, web
+from chatmux.admin.door import WRONG_TOKENS, admin_door
+from chatmux.admin.page import Page, page_of
+from chatmux.admin.sampler import Sampler
+from chatmux.admin.watch import Watch
 from chatmux.broker.gate import protocol_of
 from chatmux.broker.local import LocalBroker
-from chatmux.config import Config, Sections
+from chatmux.config import Config, Sections, Top
 from chatmux.door import Door, HTTPDoor, WebSocketDoor
 from chatmux.errors import ConfigError
 from chatmux.exposure import exposures
@@ -42,6 +47,7 @@ from chatmux.settings import Limits, Settings
 from chatmux.store.sql import SQLStore
 from chatmux.transports.guard import Guard
 from chatmux.transports.listener import Listener
+from chatmux.tries import Tries
 
 
 class ProtocolModule(Protocol):
@@ -107,6 +113,7 @@ class Node(Service):
         self._passwords = Argon2Passwords(reactor)
         url = top.store
         self._store = None if url is None else SQLStore(url.encode().decode(), reactor)
+        assets = web.load()
         services = Services(
             broker,
             reactor,
@@ -114,6 +121,7 @@ class Node(Service):
             self._store,
             self._passwords,
             cast("Callable[[], AbstractAsyncContextManager[object]]", DeferredLock),
+            {k: one for k, one in assets.items() if not k.startswith("admin/")},
         )
         doors: list[Door] = []
         self._warnings = list(config.warnings)
@@ -127,15 +135,49 @@ class Node(Service):
             self._warnings += _without_effect(module.NAME, section)
         if not doors:
             raise ConfigError("", "no protocol is configured")
+        self._stored = [door for door in doors if isinstance(door, HTTPDoor)]
+        """Those that need the store."""
+        self._sampler = self._serve_operator(top, services, page_of(assets), doors)
         _check_bridges(top.bridges)
         self.listeners = [
             Listener(reactor, self.guard, group) for group in _by_address(doors)
         ]
-        self._stored = [door for door in doors if isinstance(door, HTTPDoor)]
-        """Those that need the store."""
         self.opened: Deferred[None] = succeed(None)
         """Fires when connections are accepted; errbacks with `ConfigError` or
         `StoreError` where the store cannot be used."""
+
+    def _serve_operator(
+        self, top: Top, services: Services, page: Page, doors: list[Door]
+    ) -> Sampler | None:
+        """Add the operator's door to `doors`, if there is to be one."""
+        section = top.admin
+        if section is None:
+            return None
+        about: dict[str, object] = {
+            "version": __version__,
+            "started": time.time(),
+            "max_connections": self.guard.max_connections,
+        }
+        # Any broker of one's own that can be looked into.
+        looked_into = cast(Any, services.broker)
+        watch = Watch(self.guard, looked_into, about, self._give_way)
+        sampler = Sampler(self._reactor, time.time, watch.totals)
+        tries = Tries(WRONG_TOKENS, self._reactor.seconds, services.new_lock)
+        door = admin_door(section, watch, sampler, page, tries, self._note)
+        self._warnings += exposures("admin", section, [door], top.require_tls)
+        doors.append(door)
+        about["doors"] = [
+            {"key": one.key, "protocol": one.protocol, "address": one.address}
+            for one in doors
+        ]
+        return sampler
+
+    def _give_way(self) -> Deferred[None]:
+        return deferLater(self._reactor, 0)
+
+    def _note(self, words: str) -> None:
+        """Log what the operator has done."""
+        self.guard.log.info("{words}", words=words)
 
     @property
     def addresses(self) -> dict[str, tuple[str, int]]:
@@ -189,6 +231,8 @@ class Node(Service):
             await self._store.open()
             for door in self._stored:
                 await door.prepare()
+        if self._sampler is not None:
+            self._sampler.start()
         for listener in self.listeners:
             listener.go_on()
             self.guard.log.info("listening on {listener}", listener=str(listener))
@@ -205,6 +249,8 @@ class Node(Service):
         began = self._reactor.seconds()
         longest = max(1, self._drain_seconds)
         await opened.addTimeout(longest, self._reactor, lambda result, seconds: None)
+        if self._sampler is not None:
+            self._sampler.stop()
         await gatherResults([listener.stop() for listener in self.listeners])
         connections = list(self.guard.connections)
         self.guard.log.info("stopping, {count} connections", count=len(connections))

@@ -153,6 +153,10 @@ class Window:
         self.browser = browser
         self._handle = handle
         self.resize(size)
+        self.scheme(dark=dark)
+
+    def scheme(self, *, dark: bool) -> None:
+        """Turn the system light or dark."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._devtools("Emulation.setEmulatedMedia", features=[scheme])
 

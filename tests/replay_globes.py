@@ -133,7 +133,8 @@ def request_of(words: str) -> Request | None:
     method, path, headers, body = match.groups("")
     pairs = [header.partition(": ") for header in re.findall(r"\[(.+?)\]", headers)]
     named = {name.lower(): value for name, _, value in pairs}
-    return Request(method, path, "", named, body.encode(), "192.0.2.1")
+    path, _, query = path.partition("?")
+    return Request(method, path, query, named, body.encode(), "192.0.2.1")
 
 
 class Placeholders:

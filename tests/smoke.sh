@@ -27,6 +27,17 @@ from urllib.request import urlopen
 with urlopen("http://127.0.0.1:18080/chats/1") as answer:
     print(*sorted(user["username"] for user in json.load(answer)["users"]))'
 
+# Loads the page with all that it names.
+page='
+import re
+from urllib.request import urlopen
+host = "http://127.0.0.1:18080"
+with urlopen(host) as answer:
+    named = re.findall(rb"=\"(/web/[^\"]+)\"", answer.read())
+assert len(named) > 10, named
+for path in named:
+    assert urlopen(host + path.decode()).read(), path'
+
 try() {
     local environment=$scratch/$1
     shift
@@ -34,7 +45,7 @@ try() {
     "$environment/bin/pip" install --quiet --disable-pip-version-check "$@"
     cd "$scratch"
     # The example's ports may be taken by a server that somebody runs here.
-    sed -e 's/6780/16780/; s/8989/18989/; s/8099/18099/; s/:8080/:18080/
+    sed -e 's/6780/16780/; s/8989/18989/; s/8099/18099/; s/:8080/:18080/; s/:8090/:18090/
         s/:1234/:2234/' \
         "$source_tree/config.example.json" > config.json
     "$environment/bin/twistd" -n --pidfile= chatmux --config config.json --check
@@ -45,6 +56,7 @@ try() {
         sleep 0.1
     done
     local examples=$source_tree/examples python=$environment/bin/python
+    "$python" -c "$page" || { echo "smoke: the page is not whole"; exit 1; }
     "$python" "$examples/webtalk_site.py" --listen 127.0.0.1:18000 \
         --private 127.0.0.1:22344 --public ws://127.0.0.1:22345/webtalk \
         > backend.out 2>&1 &

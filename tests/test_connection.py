@@ -173,8 +173,10 @@ class PauseTests(ConnectionTestCase):
         self.connection.write(MUCH)
         self.assertTrue(self.connection.paused)
         self.assertEqual(self.told(), (["pause"], ["pause"]))
+        self.assertEqual(self.guard.paused, {self.connection})
         self.wire.hear_all()
         self.assertFalse(self.connection.paused)
+        self.assertEqual(self.guard.paused, set())
         self.assertEqual(self.told(), (["pause", "resume"], ["pause", "resume"]))
 
     def test_a_subscription_may_go_while_it_is_told(self) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatmux.admin.section import Section as AdminSection
 from chatmux.config import Config, Top, build, with_store
 from chatmux.exposure import EXAMPLE_SECRETS
 from chatmux.node import SECTIONS, Node
@@ -82,6 +83,7 @@ class ConfigurationTests(SynchronousTestCase):
         sections: dict[str, type[Settings]] = {
             "Top level": Top,
             "limits": Limits,
+            "admin": AdminSection,
             "multichat.wss": TLSFiles,
             **SECTIONS,
         }
@@ -91,7 +93,7 @@ class ConfigurationTests(SynchronousTestCase):
     def test_sections(self) -> None:
         table = rows(section_of(CONFIGURATION, "Sections"))
         documented = [without_ticks(row[0]) for row in table]
-        self.assertEqual(documented, [*SECTIONS, "limits"])
+        self.assertEqual(documented, [*SECTIONS, "admin", "limits"])
 
     def test_examples_can_be_served(self) -> None:
         directory = Path(self.mktemp())
@@ -102,6 +104,7 @@ class ConfigurationTests(SynchronousTestCase):
             "MULTICHAT_SECRET": "of the environment",
             "MULTICHAT_HOST": "[::1]:6780",
             "GLOBES_ADMIN_TOKEN": "of-the-environment",
+            "CHATMUX_ADMIN_TOKEN": "of-the-environment",
         }
         examples = [
             text
@@ -160,6 +163,6 @@ class ConfigurationTests(SynchronousTestCase):
         self.successResultOf(node.listen())
         self.assertEqual(
             sorted(server[0] for server in reactor.tcpServers),
-            [6780, 8080, 8099, 8989, 12344, 12345],
+            [6780, 8080, 8090, 8099, 8989, 12344, 12345],
         )
         self.assertEqual({server[3] for server in reactor.tcpServers}, {"127.0.0.1"})

@@ -10,11 +10,11 @@ import jwt
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatmux import passwords
+from chatmux import passwords, tries
 from chatmux.model import Room
 from chatmux.node import SECTIONS
 from chatmux.protocols import globes, machat, multichat, webtalk
-from chatmux.protocols.globes import openapi, tokens, tries
+from chatmux.protocols.globes import openapi, tokens
 from chatmux.protocols.globes.content import (
     DESCRIPTION_BYTES,
     PASSWORD_BYTES,

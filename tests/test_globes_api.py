@@ -208,7 +208,7 @@ class ListTests(GlobesCase):
         self.assertEqual(headers["Content-Type"], "text/html; charset=utf-8")
         self.assertIn("default-src 'none'", headers["Content-Security-Policy"])
         page = answer.body.decode()
-        items = re.findall(r'<li><a href="/chats/(\d+)">', page)
+        items = re.findall(r'<li><a href="/#/room/(\d+)">', page)
         self.assertEqual(items, ["1", "3", "4"])
         self.assertIn("1 person", page)
         self.assertIn("club</a> (private)", page)

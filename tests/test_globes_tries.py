@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatmux.protocols.globes.tries import MOST_KEPT, WINDOW_SECONDS, Tries
+from chatmux.tries import MOST_KEPT, WINDOW_SECONDS, Tries
 from tests.globes_doubles import new_lock
 
 

@@ -58,6 +58,12 @@ class FileTests(SynchronousTestCase):
     def with_file(self, **top: Any) -> Config:
         return self.read({"multichat": {"secret-key": {"file": "key"}}, **top})
 
+    def test_the_operators_token_is_one(self) -> None:
+        raw = {"machat": {}, "admin": {"token": CANARY}}
+        config = self.read(raw, 0o644)
+        self.assertIn("admin.token", " ".join(config.warnings))
+        self.assertNotIn("canary", repr(config))
+
     def test_files_that_are_private(self) -> None:
         for mode in 0o600, 0o400, 0o640, 0o440, 0o700, 0o750:
             self.write("key", CANARY, mode)

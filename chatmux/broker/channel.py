@@ -134,6 +134,14 @@ class Channel:
         """Number of the last publication."""
         return self._log.last
 
+    def connections(self) -> list[Connection]:
+        """Return all that are subscribed."""
+        return [
+            place.connection
+            for group in self._groups.values()
+            for place in group.places
+        ]
+
     @property
     def idle(self) -> bool:
         """True when nobody is subscribed or present."""

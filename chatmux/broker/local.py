@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
 from chatmux.broker.channel import (
@@ -94,7 +94,10 @@ class LocalBroker:
         self._kept = Kept(max_logs_bytes)
         self._now = now
         self._on_error = on_error
-        self._canonical = {name: names[0] for names in bridges for name in names}
+        self._bridges = {names[0]: tuple(names) for names in bridges}
+        self._canonical = {
+            name: first for first, names in self._bridges.items() for name in names
+        }
         self._channels: dict[str, Channel] = {}
         self._turn_budget = turn_budget
         self._stretches: deque[Stretch] = deque()
@@ -104,6 +107,10 @@ class LocalBroker:
         self._fence = 0
         self._scheduled = False
         self._numbers = count(1)
+        self.published = 0
+        """How many publications were accepted."""
+        self.delivered = 0
+        """To how many subscribers they were to be carried, all together."""
         self._gate = Gate(self, self._canonical_name, self._size, max_members)
 
     def new_number(self) -> int:
@@ -140,6 +147,8 @@ class LocalBroker:
                 self._scheduled = True
                 self._clock.callLater(0, self._carry_in_turn)
         stretch.end = target.last
+        self.published += 1
+        self.delivered += target.size
         return (taken - PUBLICATION_BYTES) * target.size
 
     def fence(self) -> None:
@@ -214,9 +223,9 @@ class LocalBroker:
                 self._announce(target, "leave", member)
             self._forget_if_idle(target)
 
-    def members(self, channel: str) -> list[Present]:
+    def members(self, channel: str, most: int | None = None) -> list[Present]:
         target = self._channels.get(self._canonical.get(channel, channel))
-        return [] if target is None else target.presence.members()
+        return [] if target is None else target.presence.members(most)
 
     def is_bridged(self, channel: str) -> bool:
         return channel in self._canonical
@@ -255,6 +264,28 @@ class LocalBroker:
             source=member.source,
             ext=ext,
         )
+
+    def channels(self) -> Iterator[tuple[str, int, int, int]]:
+        """Yield each channel's name, subscribers, members, and publications so far."""
+        for channel in self._channels.values():
+            yield channel.name, channel.size, channel.presence.size, channel.last
+
+    def names(self, channel: str) -> tuple[str, ...]:
+        """Return all names of a channel, the one that it is known by first."""
+        first = self._canonical_name(channel)
+        return self._bridges.get(first, (first,))
+
+    def places(self, connection: Connection) -> Iterator[tuple[str, str]]:
+        """Yield the channels of a connection, and its name there, empty for none."""
+        for subscription in connection.subscriptions:
+            assert isinstance(subscription, ChannelSubscription)
+            channel = subscription.channel
+            yield channel.name, channel.presence.name(connection.number)
+
+    def subscribers(self, channel: str) -> list[Connection]:
+        """Return the connections that are on a channel, by any name of it."""
+        target = self._channels.get(self._canonical_name(channel))
+        return [] if target is None else target.connections()
 
     @property
     def kept_bytes(self) -> int:

@@ -4,25 +4,32 @@
 
 Members of some protocols own their names (MaChat, Globes), so that a name is held once
 in a conversation, whatever protocol it came by. Free-form names (multichat's) may be
-shared; `Presence.shown` keeps them from passing for somebody who owns theirs.
+shared; `Presence.shown` keeps them from passing for somebody who owns theirs. One name
+is the server's own, everywhere and always.
 """
 
 from __future__ import annotations
 
+from itertools import islice
+
 from chatmux.errors import NameTakenError
-from chatmux.model import Member, Present
+from chatmux.model import SERVER, Member, Present
 from chatmux.text import likeness, likeness_of_speaker, plain_name
+
+_SERVERS = likeness(SERVER.name)
 
 
 class _Here:
     """Somebody, and how many connections they are on: one, if they own their name."""
 
-    __slots__ = ("active", "connections", "member", "since")
+    __slots__ = ("active", "connections", "is_posing", "member", "since")
 
     def __init__(self, member: Member, now: float) -> None:
         self.member = member
         self.connections = 1
         self.since = self.active = now
+        self.is_posing = likeness(member.name) == _SERVERS
+        """Whether the name is the server's, and others must not see it bare."""
 
 
 class Presence:
@@ -42,8 +49,18 @@ class Presence:
     def __len__(self) -> int:
         return len(self._by_source)
 
-    def members(self) -> list[Present]:
-        """Return all, each once, in the order of their coming."""
+    @property
+    def size(self) -> int:
+        """How many are here, each counted once."""
+        return len(self._here)
+
+    def name(self, source: int) -> str:
+        """Return the name of the connection `source`, empty where it has none."""
+        here = self._by_source.get(source)
+        return "" if here is None else here.member.name
+
+    def members(self, most: int | None = None) -> list[Present]:
+        """Return all, or the first, each once, in the order of their coming."""
         return [
             Present(
                 self._shown(here.member),
@@ -52,7 +69,7 @@ class Presence:
                 here.since,
                 here.active,
             )
-            for here in self._here
+            for here in islice(self._here, most)
         ]
 
     def join(self, member: Member, now: float) -> bool:
@@ -65,6 +82,8 @@ class Presence:
             return False
         key = likeness(member.name)
         if member.owns_name:
+            if key == _SERVERS:
+                raise NameTakenError(SERVER)
             owner = self._owners.get(key)
             if owner is not None:
                 raise NameTakenError(owner.member)
@@ -105,6 +124,10 @@ class Presence:
             here.active = now
             if here.member.owns_name:
                 return None
+            if here.is_posing:
+                return self._distinct(name, origin)
+        elif origin == SERVER.origin:
+            return None
         return self._distinct(name, origin) if self._owners else None
 
     def _shown(self, member: Member) -> str:
@@ -114,6 +137,6 @@ class Presence:
 
     def _distinct(self, name: str, origin: str) -> str | None:
         plain = shown = plain_name(name)
-        while likeness_of_speaker(shown) in self._owners:
+        while (like := likeness_of_speaker(shown)) in self._owners or like == _SERVERS:
             shown = f"{shown} ({origin})"
         return None if shown is plain else shown

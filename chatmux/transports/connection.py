@@ -245,6 +245,8 @@ class SocketConnection:
     def pauseProducing(self) -> None:
         """Take note that the transport is full. Called by Twisted."""
         self.paused = True
+        if not self.is_lost:
+            self._guard.paused.add(self)
         self._guard.stalls.watch(self)
         for subscription in tuple(self.subscriptions):
             subscription.pause()
@@ -252,6 +254,7 @@ class SocketConnection:
     def resumeProducing(self) -> None:
         """Take note that the transport has sent all. Called by Twisted."""
         self.paused = False
+        self._guard.paused.discard(self)
         self._guard.stalls.forget(self)
         if getattr(self._raw(), "disconnecting", False):
             # Over TLS the peer has ended, and Twisted waits for its producer to go.

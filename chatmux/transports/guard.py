@@ -7,10 +7,11 @@ One guard serves every listener, so that a limit is written, kept and tested onc
 
 from __future__ import annotations
 
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.logger import Logger
@@ -29,6 +30,22 @@ WHICH = "connection {number} ({door}, {peer})"
 """How a log line names a connection; its fields are for logs in JSON."""
 
 _NOT_LET_IN = frozenset((401, 403, 429))
+
+
+REFUSALS = 200
+"""How many of the last refusals are remembered."""
+
+
+class Refusal(NamedTuple):
+    """Somebody who was not let in, or was closed for a fault."""
+
+    time: float
+    """Seconds since the epoch."""
+    door: str
+    peer: str
+    code: int
+    """Of a WebSocket's close or an HTTP answer; 0 where nothing was heard of them."""
+    reason: str
 
 
 class Guarded(Watched, Protocol):
@@ -103,6 +120,10 @@ class Guard:
         """How many more are accepted of whom a proxy has still to say who they are."""
         self.lingering = 0
         """How many of those who were turned away still are there, to read why."""
+        self.paused: set[Guarded] = set()
+        """Those that take nothing now."""
+        self.of_door: Counter[str] = Counter()
+        """How many of them came in by which door."""
         self._of_address: Counter[str] = Counter()
         self.counts: Counter[str] = Counter()
         """``accepted``, ``turned away``, ``ignored`` messages, ``missed`` ones,
@@ -115,6 +136,12 @@ class Guard:
         self.watches: list[Deadlines[Any] | StallWatch] = [self.openings, self.stalls]
         """What is stopped with the guard; kinds of transport add their own."""
         self.log = Logger(namespace="chatmux")
+        self.refusals: deque[Refusal] = deque(maxlen=REFUSALS)
+        """The last, for the operator."""
+        self.refused = 0
+        """How many there were."""
+        self.listeners: set[Callable[[Refusal], None]] = set()
+        """Told of each."""
         self._empty: Deferred[None] | None = None
 
     def why_not(self, host: str) -> str | None:
@@ -130,6 +157,7 @@ class Guard:
     def admit(self, connection: Guarded) -> int:
         """Take in a new connection, begin its deadline, return its number."""
         self.connections.add(connection)
+        self.of_door[connection.door] += 1
         self._count(connection)
         self.counts["accepted"] += 1
         self.openings.add(connection)
@@ -189,9 +217,17 @@ class Guard:
         most = self.limits.max_connections_per_address
         return bool(most) and count > most
 
+    def _refused(self, door: str, peer: str, code: int, reason: str) -> None:
+        self.refused += 1
+        refusal = Refusal(time.time(), door, peer, code, field(reason))
+        self.refusals.append(refusal)
+        for told in tuple(self.listeners):
+            told(refusal)
+
     def turned_away(self, door: str, peer: str, why: str) -> None:
         """Count, and log, somebody who was not let in."""
         self.counts["turned away"] += 1
+        self._refused(door, peer, 0, why)
         self.log.info(
             "{peer} ({door}) was turned away: {why}", peer=peer, door=door, why=why
         )
@@ -213,7 +249,10 @@ class Guard:
             self._empty = None
 
     def _forget(self, connection: Guarded) -> None:
-        self.connections.discard(connection)
+        if connection in self.connections:
+            self.connections.remove(connection)
+            self.of_door[connection.door] -= 1
+        self.paused.discard(connection)
         self._uncount(connection)
         self.openings.discard(connection)
         self.stalls.forget(connection)
@@ -230,6 +269,7 @@ class Guard:
             self.counts["too slow"] += 1
             # A kind of line of its own, that no flood of others damps.
             form = f"{WHICH} closed, {{code}}: {TOO_SLOW.reason}"
+        self._refused(connection.door, connection.peer, why.code, why.reason)
         self.log.info(
             form,
             **_fields(connection),
@@ -249,6 +289,8 @@ class Guard:
         """Count an answer over HTTP; log at info who was not let in, else at debug."""
         self.counts[f"answered {status}"] += 1
         refused = status in _NOT_LET_IN
+        if refused:
+            self._refused(connection.door, connection.peer, status, request)
         if refused or self.debug:
             log = self.log.info if refused else self.log.debug
             log(

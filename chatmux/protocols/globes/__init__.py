@@ -13,6 +13,9 @@ r"""Globes (a ChitChat server): chat rooms behind a REST API, a WebSocket for ea
     GET    /chats/ROOM/token/renew
     GET    /openapi.json             all of this, for programs
 
+**The page** for people: ``/``, with its files below ``/web/``. The original's pages,
+``/chats/ROOM/entrance`` and ``/chats/ROOM/chatbox``, lead there (`site`).
+
 A room is public, private or hidden; the last two have a password, and all that is done
 in them or to them needs a token, shown as ``Authorization: Bearer TOKEN``. Public ones
 are changed and deleted by the holder of the admin token.
@@ -61,6 +64,9 @@ Ignored, counted, and logged at debug: what is no JSON or of wrong types, anothe
 ``event_type``, no ``name``, a send without ``msg``, binary. Closed: 1009 for more than
 64 KiB; 1008 when the token ends, the room is deleted or has a new password.
 
+With ``?extensions=origin`` behind ``/chats``, ``/chats/ROOM`` or ``/chats/ROOM/ws``
+the last key of users and events is ``"origin"``: the protocol that they are of.
+
 The channel of a room is ``globes/ID``. In a bridge, what others say is a ``send``, and
 their comings and goings are ``join`` and ``leave``; a room of a bridge stays public.
 """
@@ -84,9 +90,10 @@ from chatmux.protocols.globes.api import API
 from chatmux.protocols.globes.events import NAME as NAME
 from chatmux.protocols.globes.quota import Quota
 from chatmux.protocols.globes.rooms import Rooms, check_bridges, room_number
+from chatmux.protocols.globes.site import Site
 from chatmux.protocols.globes.tokens import KEY_BYTES, Tokens
-from chatmux.protocols.globes.tries import Tries
 from chatmux.settings import MessageBytes, Seconds, Secret, Settings, TLSFiles
+from chatmux.tries import Tries
 
 KEY_NAME = "globes.secret-key"
 """Under which the store keeps the key of the tokens."""
@@ -159,6 +166,7 @@ class Globes:
             raise ConfigError("store", "is missing, and globes needs it")
         self._store = services.store
         self._api: API | None = None
+        self._site = Site(services.assets, section.event_bytes)
 
     def check(self, rooms: Sequence[Room]) -> None:
         """Say before the start what `prepare` would say. Raises `ConfigError`."""
@@ -197,7 +205,7 @@ class Globes:
 
     async def respond(self, request: Request) -> Answer:
         assert self._api is not None
-        return await self._api.respond(request)
+        return self._site.respond(request) or await self._api.respond(request)
 
     def upgrade(self, request: Request) -> Upgrade | Answer:
         assert self._api is not None

@@ -30,9 +30,9 @@ from chatmux.protocols.globes.tokens import (
     same,
     shown_tokens,
 )
-from chatmux.protocols.globes.tries import Tries
 from chatmux.settings import Secret
 from chatmux.text import likeness
+from chatmux.tries import Tries
 
 ANYWHERE = 6
 """How many times as many passwords may be wrong for all rooms together."""

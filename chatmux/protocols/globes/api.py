@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 import msgspec
 
@@ -31,7 +31,11 @@ from chatmux.protocols.globes.session import Session
 from chatmux.protocols.globes.tokens import TokenError, Tokens
 from chatmux.text import name_fault
 
+ORIGIN = "origin"
+"""The extension by which users and events say of which protocol they are."""
+
 _DONE = b'{"status":true}'
+_LONGEST_QUERY = 1024
 
 
 class API:
@@ -119,6 +123,7 @@ class API:
             good = [one for one in protocols if shown.get(one) == claims]
             chosen = good[0] if good else chosen
         entrance, clock = self._services.broker, self._services.clock
+        with_origin = _wants_origin(request)
         try:
             entry = entrance.enter(live.channel, NAME, key)
         except ChannelFullError:
@@ -128,7 +133,14 @@ class API:
 
         def new_session(connection: Connection) -> Session:
             return Session(
-                connection, entrance, entry, live, username, clock, seconds_left
+                connection,
+                entrance,
+                entry,
+                live,
+                username,
+                clock,
+                seconds_left,
+                with_origin,
             )
 
         return Upgrade(new_session, chosen or None)
@@ -137,11 +149,13 @@ class API:
         rooms = [live for live in self._rooms if live.room.visibility != content.HIDDEN]
         if "text/html" in request.headers.get("accept", ""):
             return page.list_of((live.room, len(self._members(live))) for live in rooms)
-        return _json(200, b"[%b]" % b",".join(map(self._show, rooms)))
+        with_origin = _wants_origin(request)
+        told = [self._show(live, with_origin) for live in rooms]
+        return _json(200, b"[%b]" % b",".join(told))
 
     async def get_room(self, request: Request, key: str) -> Answer:
         live, _ = self._access.find(request, key)
-        return _json(200, self._show(live))
+        return _json(200, self._show(live, _wants_origin(request)))
 
     async def add_room(self, request: Request) -> Answer:
         wish = content.read_wish(request.body)
@@ -247,8 +261,9 @@ class API:
     async def _hash(self, password: str) -> str:
         return await self._services.passwords.hash(password)
 
-    def _show(self, live: LiveRoom) -> bytes:
-        return content.whole(live.told, self._members(live))
+    def _show(self, live: LiveRoom, with_origin: bool = False) -> bytes:
+        members = self._members(live)
+        return content.whole(live.told, members, with_origin=with_origin)
 
     def _members(self, live: LiveRoom) -> Sequence[Present]:
         if not (live.connected or live.is_bridged):
@@ -276,6 +291,17 @@ _ROUTES: tuple[tuple[re.Pattern[str], dict[str, Respond]], ...] = (
     (_SOCKET, {"GET": API.no_socket}),
     (re.compile(r"/openapi\.json"), {"GET": API.document}),
 )
+
+
+def _wants_origin(request: Request) -> bool:
+    """Say whether a request asks for the extension; others that it names are nothing.
+
+    Old clients' queries mean nothing, so this one has a name that none of them had.
+    """
+    if "extensions=" not in request.query:
+        return False
+    asked = parse_qs(request.query[:_LONGEST_QUERY]).get("extensions", [])
+    return ORIGIN in ",".join(asked).split(",")
 
 
 def _json(status: int, body: bytes) -> Answer:

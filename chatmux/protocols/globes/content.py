@@ -121,8 +121,10 @@ def beginning(room: Room) -> bytes:
     return msgspec.json.encode(told).removesuffix(b"}")
 
 
-def whole(begun: bytes, members: Sequence[Present]) -> bytes:
-    """Tell a room, with who is there."""
+def whole(
+    begun: bytes, members: Sequence[Present], *, with_origin: bool = False
+) -> bytes:
+    """Tell a room, with who is there, and of which protocol they are."""
     if not members:
         return begun + b',"users":[]}'
     users = [
@@ -130,6 +132,7 @@ def whole(begun: bytes, members: Sequence[Present]) -> bytes:
             "username": member.name,
             "color": member.color,
             "last_activity": rfc3339(member.active),
+            **({"origin": member.origin} if with_origin else {}),
         }
         for member in members
     ]

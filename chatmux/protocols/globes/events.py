@@ -8,6 +8,7 @@
     <- {"event_type":TYPE,"name":NAME,"room_id":ID,"color":COLOR,"msg":TEXT,"time":TIME}
     <- {"event_type":"error","name":NAME,"room_id":ID,"code":202,"msg":WHY}
 
+With the extension ``origin``, what is no error has ``"origin":PROTOCOL`` at its end.
 TYPE is ``join``, ``send`` or ``leave``; of a join and a leave TEXT is the server's.
 """
 
@@ -46,6 +47,12 @@ class Event(msgspec.Struct, omit_defaults=True):
     color: str = ""
     msg: str = ""
     time: str = ""
+
+
+class EventWithOrigin(Event, omit_defaults=True):
+    """What it is told who has asked for the extension."""
+
+    origin: str = ""
 
 
 class Refused(msgspec.Struct):
@@ -87,8 +94,10 @@ def rfc3339(seconds: float) -> str:
     return written if moment.microsecond else f"{written[:-1]}.000000Z"
 
 
-def encoding_for(room_id: int) -> Callable[[Publication], tuple[bytes]]:
-    """Return the encoding of a room; one is made for a room and kept."""
+def encoding_for(
+    room_id: int, *, with_origin: bool = False
+) -> Callable[[Publication], tuple[bytes]]:
+    """Return an encoding of a room; one of each is made for a room and kept."""
 
     def encode(publication: Publication) -> tuple[bytes]:
         name, text, kind, color = publication.name, publication.text, "send", ""
@@ -100,7 +109,13 @@ def encoding_for(room_id: int) -> Callable[[Publication], tuple[bytes]]:
             if kind in _WORDS:
                 text = name + _WORDS[kind]
         time = rfc3339(publication.time)
-        return (_encoder.encode(Event(kind, name, room_id, color, text, time)),)
+        if with_origin:
+            told: Event = EventWithOrigin(
+                kind, name, room_id, color, text, time, publication.origin
+            )
+        else:
+            told = Event(kind, name, room_id, color, text, time)
+        return (_encoder.encode(told),)
 
     return encode
 

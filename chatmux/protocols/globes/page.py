@@ -1,6 +1,9 @@
 # SPDX-FileCopyrightText: The chatmux authors
 # SPDX-License-Identifier: MIT
-"""The list of rooms as a page: plain HTML with the rooms in it. Pure."""
+"""The list of rooms as a page: plain HTML with the rooms in it. Pure.
+
+It works without JavaScript; its links lead to the rooms in the page that needs it.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +12,18 @@ from html import escape
 
 from chatmux.door import Answer
 from chatmux.model import Room
+from chatmux.protocols.globes.site import SECURITY
 
-_HEADERS = (
-    ("Content-Type", "text/html; charset=utf-8"),
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
-        " form-action 'none'; frame-ancestors 'none'",
-    ),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-)
+_HEADERS = (("Content-Type", "text/html; charset=utf-8"), *SECURITY)
 
 _HEAD = """<!DOCTYPE html>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Chat rooms</title>
-<link rel="icon" href="data:,">
-<style>
-  :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
-  body { max-width: 44rem; margin: auto; padding: 1rem }
-  li { padding: .5rem 0; overflow-wrap: anywhere }
-  a { unicode-bidi: isolate }
-  small { opacity: .75 }
-</style>
+<link rel="icon" href="/web/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/web/base.css">
+<main class="plain">
 <h1>Chat rooms</h1>
 """
 
@@ -42,13 +32,13 @@ def list_of(rooms: Iterable[tuple[Room, int]]) -> Answer:
     """Make the page of some rooms, each with the number of those who are in it."""
     items = [_item(room, count) for room, count in rooms]
     body = f"<ul>{''.join(items)}</ul>" if items else "<p>There is no room yet."
-    return Answer(200, (_HEAD + body + "\n</html>\n").encode(), _HEADERS)
+    return Answer(200, (_HEAD + body + "\n</main>\n</html>\n").encode(), _HEADERS)
 
 
 def _item(room: Room, count: int) -> str:
     lock = "" if room.visibility == "public" else f" ({room.visibility})"
     people = "1 person" if count == 1 else f"{count} people"
     return (
-        f'<li><a href="/chats/{room.id}">{escape(room.title)}</a>{lock}'
+        f'<li><a href="/#/room/{room.id}">{escape(room.title)}</a>{lock}'
         f" <small>{people}</small><br>{escape(room.description)}"
     )

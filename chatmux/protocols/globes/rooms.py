@@ -44,6 +44,7 @@ class LiveRoom:
         told: How it is told, but for who is there.
         channel: The broker's name of its channel.
         encode: Its encoding, one for all of its connections.
+        encode_with_origin: For those who ask where each event comes from.
         connected: Called to end each connection.
         changing: Held by who changes it.
         is_bridged: Whether others than those who are connected may be there.
@@ -55,6 +56,7 @@ class LiveRoom:
         "channel",
         "connected",
         "encode",
+        "encode_with_origin",
         "is_bridged",
         "is_gone",
         "room",
@@ -71,6 +73,9 @@ class LiveRoom:
         self.told = beginning(room)
         self.channel = f"{NAME}/{room.id}"
         self.encode: Callable[[Publication], Sequence[bytes]] = encoding_for(room.id)
+        self.encode_with_origin: Callable[[Publication], Sequence[bytes]] = (
+            encoding_for(room.id, with_origin=True)
+        )
         self.connected: set[Callable[[Close], None]] = set()
         self.changing = lock
         self.is_bridged = is_bridged

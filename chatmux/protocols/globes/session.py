@@ -28,6 +28,7 @@ class Session:
         username: From its token, in a protected room; None elsewhere.
         clock: Ends the connection with its token.
         seconds_left: Until then; None for never.
+        with_origin: Whether events say of which protocol their senders are.
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Session:
         username: str | None,
         clock: Clock,
         seconds_left: float | None,
+        with_origin: bool = False,
     ) -> None:
         self._connection = connection
         self._entrance = entrance
@@ -67,7 +69,8 @@ class Session:
             self._expiry = clock.callLater(seconds_left, self._expire)
         connection.opened()
         room.connected.add(connection.close)
-        self._subscription = entry.subscribe(connection, room.encode, presence=True)
+        encode = room.encode_with_origin if with_origin else room.encode
+        self._subscription = entry.subscribe(connection, encode, presence=True)
 
     def received(self, message: bytes, binary: bool) -> None:
         if binary:
