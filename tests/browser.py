@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
@@ -205,7 +206,11 @@ class Window:
             self._element(selector).send_keys(text)
 
     def click(self, selector: str) -> None:
-        """Click on an element, which must be visible."""
+        """Click on an element, which must be visible; again if it was replaced."""
+        for _ in range(5):
+            with suppress(StaleElementReferenceException):
+                self._element(selector).click()
+                return
         self._element(selector).click()
 
     def wait(self, look: Callable[[], T], until: Callable[[T], object] = bool) -> T:

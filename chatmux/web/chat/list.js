@@ -13,6 +13,15 @@ const MOST_SHOWN = 200;
 const ICONS = { public: "hash", private: "lock", hidden: "hidden" };
 const WORDS = { private: "private", hidden: "hidden" };
 
+/** Make a link look as another one. */
+function update(link, other) {
+  if (link.outerHTML === other.outerHTML) return;
+  link.className = other.className;
+  if (other.hasAttribute("aria-current")) link.setAttribute("aria-current", "page");
+  else link.removeAttribute("aria-current");
+  link.replaceChildren(...other.childNodes);
+}
+
 export class List {
   #rooms = [];
   #timer = null;
@@ -83,13 +92,22 @@ export class List {
     return "";
   }
 
-  /** Put new items in the place of the old ones; the focus stays on its room. */
+  /** Show new items. A room that was there keeps its link: somebody may be about to
+   * press it, and the focus stays on it. */
   #replace(items) {
     const list = find("#rooms");
+    const old = new Map([...list.children].map((item) => [item.firstChild.hash, item]));
+    const kept = items.map((item) => {
+      const before = old.get(item.firstChild.hash);
+      if (before) update(before.firstChild, item.firstChild);
+      return before ?? item;
+    });
+    const isSame = (item, index) => item === list.children[index];
+    if (kept.length === list.children.length && kept.every(isSame)) return;
     const held = list.contains(document.activeElement) && document.activeElement.hash;
-    list.replaceChildren(...items);
+    list.replaceChildren(...kept);
     if (!held) return;
-    items.find((item) => item.firstChild.hash === held)?.firstChild.focus();
+    kept.find((item) => item.firstChild.hash === held)?.firstChild.focus();
   }
 
   #item(told) {
