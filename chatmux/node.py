@@ -164,6 +164,7 @@ class Node(Service):
         sampler = Sampler(self._reactor, time.time, watch.totals)
         tries = Tries(WRONG_TOKENS, self._reactor.seconds, services.new_lock)
         door = admin_door(section, watch, sampler, page, tries, self._note)
+        self.guard.spared = door.key
         self._warnings += exposures("admin", section, [door], top.require_tls)
         doors.append(door)
         about["doors"] = [

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatmux.proxies import Proxies
 from chatmux.settings import Limits
-from chatmux.transports.guard import Guard
+from chatmux.transports.guard import SPARED, Guard
 from tests.http_doubles import HTTPTestCase, UpgradeTestCase, handshake
 from tests.test_guard import Guarded
 from tests.transport_doubles import PEER
@@ -50,6 +50,16 @@ class TotalTests(SynchronousTestCase):
         guard = guard_of(2)
         guard.unknown = 2
         self.assertEqual(guard.why_not(ANN), FULL)
+
+    def test_the_operators_door_has_some_places_more(self) -> None:
+        guard = guard_of(1)
+        Guarded(guard)
+        guard.spared = "admin.address"
+        for _ in range(SPARED):
+            self.assertIsNone(guard.why_not(ANN, "admin.address"))
+            self.assertEqual(guard.why_not(ANN, "machat.tcp"), FULL)
+            Guarded(guard)
+        self.assertEqual(guard.why_not(ANN, "admin.address"), FULL)
 
     def test_without_a_limit_there_is_room(self) -> None:
         guard = guard_of(None)

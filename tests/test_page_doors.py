@@ -135,6 +135,18 @@ class ConcealedTests(PageTestCase):
         page.inside("Cellar")
         self.assertTrue(all("404" in one for one in self.browser.complaints()))
 
+    def test_a_concealed_room_that_was_just_made_opens(self) -> None:
+        page = self.page()
+        page.window.click("#new-room")
+        page.fill("#create [name=title]", "Cellar")
+        page.window.click("#create [value=hidden]")
+        page.fill("#create [name=password]", PASSWORD)
+        page.window.click("#create [type=submit]")
+        page.at_door("Cellar")
+        page.enter("ann")
+        page.inside("Cellar")
+        self.assertTrue(all("404" in one for one in self.browser.complaints()))
+
     def test_too_many_wrong_passwords_are_told_in_words(self) -> None:
         number = self.client.add("Book club", PASSWORD)
         page = self.page(f"#/room/{number}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.admin_server import OPEN, Operator
 from tests.globes_server import PASSWORD
 from tests.page_server import ALL, Page, PageTestCase
 
@@ -24,6 +25,17 @@ window.WebSocket = class extends WebSocket {
   constructor(...how) { super(...how); sockets.push(this); }
 };
 """
+
+# Keep back the next joining until held() is called.
+HOLD = """
+const { send } = WebSocket.prototype;
+WebSocket.prototype.send = function (text) {
+  if (!text.includes('"join"')) return send.call(this, text);
+  WebSocket.prototype.send = send;
+  window.held = () => send.call(this, text);
+};
+"""
+WRITTEN = "return document.querySelector('textarea').value"
 
 
 def shows(page: Page, words: str) -> None:
@@ -129,6 +141,69 @@ class ReturnTests(PageTestCase):
         people = page.window.texts("aside .people bdi")
         self.assertEqual(sorted(people), ["ann", "bob"])
         self.assertTrue(old)
+        self.assertEqual(self.browser.complaints(), [])
+
+    def test_a_name_taken_while_the_token_is_changed_loses_nothing(self) -> None:
+        number = self.client.add("Book club", PASSWORD)
+        token = self.client.token(number, "ann")
+        page = self.page(f"#/room/{number}")
+        page.at_door("Book club")
+        page.enter("ann", PASSWORD)
+        page.inside("Book club")
+        page.window.run(HOLD)
+        page.window.run(RENEW.replace("return ", ""), number)
+        page.window.wait(lambda: page.window.run("return 'held' in window"))
+        page.window.type("kept\n", "textarea")
+        page.window.wait_for(lambda: page.window.run(WRITTEN), "")
+        holder = self.member(self.port, number, token=token, name="ann")
+        page.window.run("held()")
+        shows(page, "Your name is still held")
+        page.window.wait_for(lambda: page.window.run(WRITTEN), "kept")
+        holder.say("leave", "ann")
+        connected(page)
+        page.window.type("\n", "textarea")
+        page.heard("kept")
+        self.assertEqual(self.browser.complaints(), [])
+
+    def test_what_is_said_while_the_token_is_changed_arrives(self) -> None:
+        number = self.client.add("Book club", PASSWORD)
+        page = self.page(f"#/room/{number}")
+        page.at_door("Book club")
+        page.enter("ann", PASSWORD)
+        page.inside("Book club")
+        page.window.run(HOLD)
+        page.window.run(RENEW.replace("return ", ""), number)
+        page.window.wait(lambda: page.window.run("return 'held' in window"))
+        page.say("meanwhile")
+        page.window.run("held()")
+        page.heard("meanwhile")
+        self.assertEqual(self.browser.complaints(), [])
+
+
+class OperatorTests(PageTestCase):
+    config = OPEN
+
+    def test_whom_the_operator_puts_out_is_told_why_and_stays_out(self) -> None:
+        (port,) = self.server.ports("admin.address")
+        operator = Operator(port)
+        self.addCleanup(operator.close)
+        page = self.page("#/room/1")
+        page.at_door("Public Chat")
+        page.window.run(SOCKETS)
+        page.enter("zoe")
+        page.inside("Public Chat")
+        (one,) = operator.get("connections?find=zoe")
+        operator.post(f"connections/{one['number']}/close", reason="be gone")
+        page.at_door("Public Chat")
+        page.waits_for_fault("The server has ended this: be gone.")
+        rooms = page.window.run("return sessionStorage['chatmux.rooms']")
+        self.assertEqual(rooms, "{}")
+        # She may come back, but does not by herself.
+        page.enter("zoe")
+        page.inside("Public Chat")
+        page.say("back")
+        page.heard("back")
+        self.assertEqual(page.window.run("return sockets.length"), 2)
         self.assertEqual(self.browser.complaints(), [])
 
 

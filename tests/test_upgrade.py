@@ -197,9 +197,13 @@ class AcceptingTests(HandshakeTestCase):
             websocket_door(self.sessions, path, key=key)
             for path, key in (("/mine", "test.mine"), ("/yours", "test.yours"))
         ]
-        Peer(WebSocketFactory(self.guard, doors)).say(asking(b"/yours"))
+        peer = Peer(WebSocketFactory(self.guard, doors))
+        peer.say(asking(b"/yours"))
         (connection,) = self.guard.connections
         self.assertEqual(connection.door, "test.yours")
+        self.assertEqual(+self.guard.of_door, {"test.yours": 1})
+        peer.lose()
+        self.assertEqual(set(self.guard.of_door.values()), {0})
 
     def test_byte_by_byte_with_a_message_behind_it(self) -> None:
         peer = Peer(WebSocketFactory(self.guard, [websocket_door(self.sessions)]))

@@ -219,12 +219,14 @@ class Watch:
                     closed += 1
         return closed
 
-    def notice(self, text: str, channel: str | None) -> int:
+    async def notice(self, text: str, channel: str | None) -> int:
         """Say something to all on one channel, or to all who are on any.
 
+        Who is on several channels is told on the largest, and on another one only if
+        somebody is there who would not be told otherwise.
+
         Returns:
-            How many connections are told. Of several channels of theirs, those who are
-            on more than one are told on the largest.
+            How many connections are told.
         """
         if channel is not None:
             names: Iterator[str] = iter((channel,))
@@ -232,8 +234,13 @@ class Watch:
             found = sorted(self._broker.channels(), key=_by_size)
             names = (name for name, _, _, _ in found)
         told: set[Seen] = set()
+        looked_at = 0
         for name in names:
             there = self._ours(name)
+            looked_at += 1 + len(there)
+            if looked_at > AT_ONCE:
+                looked_at = 0
+                await self._give_way()
             if not told.issuperset(there):
                 told.update(there)
                 self._broker.publish(name, SERVER.name, text, origin=SERVER.origin)

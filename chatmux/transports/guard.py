@@ -32,6 +32,8 @@ WHICH = "connection {number} ({door}, {peer})"
 _NOT_LET_IN = frozenset((401, 403, 429))
 
 
+SPARED = 8
+"""How many may come in by the operator's door though all is full."""
 REFUSALS = 200
 """How many of the last refusals are remembered."""
 
@@ -54,9 +56,8 @@ class Guarded(Watched, Protocol):
     @property
     def number(self) -> int: ...
 
-    @property
-    def door(self) -> str:
-        """The key of the configuration that it came in by."""
+    door: str
+    """The key of the configuration that it came in by."""
 
     @property
     def peer(self) -> str:
@@ -120,6 +121,8 @@ class Guard:
         """How many more are accepted of whom a proxy has still to say who they are."""
         self.lingering = 0
         """How many of those who were turned away still are there, to read why."""
+        self.spared = ""
+        """The key of the operator's door, if there is one."""
         self.paused: set[Guarded] = set()
         """Those that take nothing now."""
         self.of_door: Counter[str] = Counter()
@@ -144,9 +147,18 @@ class Guard:
         """Told of each."""
         self._empty: Deferred[None] | None = None
 
-    def why_not(self, host: str) -> str | None:
+    def came_by(self, connection: Guarded, key: str) -> None:
+        """Take note by which of several doors of an address somebody has come in."""
+        if connection in self.connections:
+            self.of_door[connection.door] -= 1
+            self.of_door[key] += 1
+        connection.door = key
+
+    def why_not(self, host: str, door: str = "") -> str | None:
         """Say why nobody more can come in from an address, or None."""
         most = self.max_connections
+        if most is not None and door and door == self.spared:
+            most += SPARED
         if most is not None and len(self.connections) + self.unknown >= most:
             return "there are as many connections as there may be"
         one = self._network(host)

@@ -65,7 +65,7 @@ class Turnstile(WrappingFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         host = getattr(addr, "host", UNIX)
-        why = self._guard.why_not(host)
+        why = self._guard.why_not(host, self._key)
         if why is None:
             return self.wrappedFactory.buildProtocol(addr)
         port = getattr(addr, "port", None)

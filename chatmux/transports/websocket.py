@@ -221,7 +221,8 @@ class WebSocketProtocol(LeanWebSocketProtocol):
             raise _deny(503, "its address has as many connections as it may have")
 
     def onOpen(self) -> None:
-        self.connection.door = self.door.key
+        if self.connection.door != self.door.key:
+            self.guard.came_by(self.connection, self.door.key)
         self.connection.attempt(self._begin)
         self.heartbeat.alive(self)
 

@@ -250,7 +250,7 @@ def answered() -> Iterator[tuple[str, bytes, list[int]]]:
     yield "the last, as it says", _get("/chats/1", "Connection: close") + GOOD, [200]
     for path, status in (
         *(
-            ("/", 404),
+            ("/", 200),
             ("//", 404),
             ("//chats/1", 404),
             ("/chats/", 404),

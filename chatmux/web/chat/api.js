@@ -86,15 +86,15 @@ export function socketAddress(id) {
 }
 
 let limits = null;
+let most = 65536;
 
-/** Return how many bytes an event may have. */
-export async function eventBytes() {
-  try {
-    limits ??= await ask("GET", "/web/limits.json");
-  } catch {
-    return 65536;
-  }
-  return limits.event_bytes;
+/** Return how many bytes an event may have; asked for once, and again if that fails. */
+export function eventBytes() {
+  limits ??= ask("GET", "/web/limits.json").then(
+    (told) => (most = told.event_bytes),
+    () => (limits = null),
+  );
+  return most;
 }
 
 /** Return for how many milliseconds a token is good, from when it is given. */

@@ -40,6 +40,8 @@ export class Connection extends EventTarget {
   #nameTries = 0;
   #timers = new Set();
   #isEnded = false;
+  #isAsking = false;
+  #isJoining = false;
   #isHandingOver = false;
   #unsent = [];
   #renewing = null;
@@ -55,8 +57,9 @@ export class Connection extends EventTarget {
     return { ...this.#who };
   }
 
+  /** Whether what is said now arrives; where the place is changed, when that is done. */
   get isOpen() {
-    return this.#isJoined;
+    return this.#isJoined || this.#isHandingOver;
   }
 
   /** Come in; `again` for one who was here before, whose name may still be held. */
@@ -77,6 +80,7 @@ export class Connection extends EventTarget {
     this.#stopTimers();
     const socket = this.#socket;
     this.#socket = null;
+    this.#isJoined = this.#isJoining = this.#isHandingOver = false;
     if (socket?.readyState === WebSocket.OPEN) {
       socket.send(JSON.stringify({ event_type: "leave", name: this.#who.name }));
     }
@@ -90,10 +94,12 @@ export class Connection extends EventTarget {
 
   /** Do not wait any longer for the next attempt. */
   tryNow() {
-    if (this.#isEnded || this.#isJoined) return;
+    if (this.#isEnded || this.isOpen || this.#isAsking || this.#isJoining) return;
+    const state = this.#socket?.readyState;
+    if (state === WebSocket.CONNECTING) return; // It has its own time.
     this.#stopTimers();
-    if (this.#socket === null) this.#connect();
-    else if (this.#socket.readyState === WebSocket.OPEN) this.#join();
+    if (state === WebSocket.OPEN) this.#join();
+    else this.#connect();
   }
 
   /** Get a new token, and a WebSocket with it, before those there are end. */
@@ -136,9 +142,16 @@ export class Connection extends EventTarget {
     this.#state("refused", { words, ask });
   }
 
-  #wait(words, least = 0) {
+  /** Let go of the WebSocket there is, so that there are never two. */
+  #drop() {
+    const socket = this.#socket;
     this.#socket = null;
-    this.#isJoined = false;
+    this.#isJoined = this.#isJoining = false;
+    socket?.close();
+  }
+
+  #wait(words, least = 0) {
+    this.#drop();
     const milliseconds = Math.max(least, pause(this.#attempt));
     this.#attempt += 1;
     this.#state("waiting", { words, until: Date.now() + milliseconds });
@@ -153,6 +166,7 @@ export class Connection extends EventTarget {
 
   #connect() {
     if (this.#isEnded) return;
+    this.#drop();
     this.#state("connecting");
     const socket = (this.#socket = this.#make());
     const late = this.#after(OPEN_SECONDS * 1000, () => socket.close());
@@ -160,9 +174,11 @@ export class Connection extends EventTarget {
     socket.onopen = () => {
       isOpen = true;
       clearTimeout(late);
-      this.#join();
+      if (socket === this.#socket) this.#join();
     };
-    socket.onmessage = (message) => this.#hear(message.data);
+    socket.onmessage = (message) => {
+      if (socket === this.#socket) this.#hear(message.data);
+    };
     socket.onclose = (close) => {
       clearTimeout(late);
       this.#closed(socket, isOpen ? close : null);
@@ -173,7 +189,8 @@ export class Connection extends EventTarget {
   #closed(socket, close) {
     if (socket !== this.#socket || this.#isEnded) return;
     this.#socket = null;
-    this.#isJoined = this.#isHandingOver = false;
+    this.#isJoined = this.#isJoining = this.#isHandingOver = false;
+    this.#unsent = []; // Who has said it gets it back.
     this.#stopTimers();
     if (close !== null) this.#ended(close);
     else this.#ask(() => this.#wait("The server has not let this page in."));
@@ -182,6 +199,7 @@ export class Connection extends EventTarget {
   #join() {
     const { name, color } = this.#who;
     if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#isJoining = true;
     this.#socket.send(JSON.stringify({ event_type: "join", name, color }));
   }
 
@@ -197,19 +215,26 @@ export class Connection extends EventTarget {
     } catch {
       return;
     }
-    if (event.event_type === "error" && !this.#isJoined) this.#notJoined(event);
+    if (event.event_type === "error" && this.#isOfJoin(event)) this.#notJoined(event);
     else this.#take(event);
+  }
+
+  /** Whether it is the own joining that is refused. If somebody of the same name came in
+   * a moment before, that has been taken for it. */
+  #isOfJoin({ msg }) {
+    return this.#isJoining || (this.#isJoined && /^the name .* is taken$/s.test(msg));
   }
 
   #take(event) {
     const wasHere = this.#isHandingOver;
-    const isEntrance = this.#isOwn("join", event) && !this.#isJoined;
+    const isEntrance = this.#isOwn("join", event) && this.#isJoining;
     if (isEntrance) this.#joined(wasHere);
     if (!isEntrance || !wasHere) this.#tell("event", event);
   }
 
   #joined(wasHere) {
     this.#isJoined = this.#wasJoined = true;
+    this.#isJoining = false;
     this.#attempt = this.#nameTries = 0;
     this.#isHandingOver = false;
     for (const event of this.#unsent.splice(0)) this.#write(event);
@@ -218,6 +243,8 @@ export class Connection extends EventTarget {
   }
 
   #notJoined(event) {
+    this.#isJoined = this.#isJoining = this.#isHandingOver = false;
+    this.#unsent = []; // As where the connection is lost.
     if (!event.msg.endsWith("is taken")) {
       this.#refuse(`The name cannot be used: ${event.msg}.`, "name");
     } else if (this.#wasJoined && this.#nameTries < NAME_TRIES) {
@@ -236,6 +263,8 @@ export class Connection extends EventTarget {
     if (reason === GONE) this.#refuse("The room was deleted.", "");
     else if (reason === NEW_PASSWORD) this.#refuse("The room has a new password.", "secret");
     else if (reason === EXPIRED) this.#ask(() => this.#connect());
+    // Somebody's wish: to come back by itself would be against it.
+    else if (code === 1000 && reason) this.#refuse(`The server has ended this: ${reason}.`, "");
     else if (code === 1001) this.#wait("The server is shutting down.");
     else if (code === 1009) this.#wait("A message was too long for the server.");
     else if (code === 1013) this.#wait("The server is full.", 5000);
@@ -246,10 +275,13 @@ export class Connection extends EventTarget {
   /** Find out why there is no WebSocket, or how it goes on without the old token. */
   async #ask(goOn) {
     const { token } = this.#who;
+    let told = null;
+    this.#isAsking = true;
     try {
       if (token) await this.renew();
-      else await api.lookUp(this.#id);
+      else told = await api.lookUp(this.#id);
     } catch (fault) {
+      this.#isAsking = false;
       if (this.#isEnded) return;
       if (fault.status === 403 && token) this.#refuse(ENDED, "secret");
       else if (fault.status === 404) this.#refuse("The room is not there any more.", "");
@@ -257,7 +289,10 @@ export class Connection extends EventTarget {
       else this.#wait(fault.message, fault.wait * 1000);
       return;
     }
-    if (!this.#isEnded) goOn();
+    this.#isAsking = false;
+    if (this.#isEnded) return;
+    if (told === null || told.visibility === "public") goOn();
+    else this.#refuse("The room has a password now.", "secret");
   }
 
   /** When the token ends, in milliseconds since the epoch, by this machine's clock. */
@@ -287,9 +322,14 @@ export class Connection extends EventTarget {
     const old = this.#socket;
     const next = this.#make();
     const early = [];
+    let end = null;
     return new Promise((done) => {
       next.onmessage = (message) => early.push(message.data);
-      next.onclose = () => done(); // The old one goes on to its end.
+      // The old one goes on to its end; or the new one has ended while that was left.
+      next.onclose = (close) => {
+        end = close;
+        done();
+      };
       next.onopen = () => {
         if (this.#socket !== old || !this.#isJoined) return next.close();
         this.#isHandingOver = true;
@@ -306,7 +346,7 @@ export class Connection extends EventTarget {
           if (!this.#isOwn("leave", event)) return this.#tell("event", event);
           old.onclose = null;
           old.close(1000);
-          this.#goOnWith(next, early);
+          this.#goOnWith(next, early, end);
           done();
         };
         old.send(JSON.stringify({ event_type: "leave", name: this.#who.name }));
@@ -314,7 +354,8 @@ export class Connection extends EventTarget {
     });
   }
 
-  #goOnWith(next, early) {
+  /** `end`: how the new one has ended already, if it has. */
+  #goOnWith(next, early, end) {
     this.#socket = next;
     let isKnown = true;
     const take = (raw) => {
@@ -322,9 +363,12 @@ export class Connection extends EventTarget {
       isKnown = !this.#isOwn("leave", JSON.parse(raw));
       if (!isKnown) this.#join();
     };
-    next.onmessage = (message) => take(message.data);
+    next.onmessage = (message) => {
+      if (next === this.#socket) take(message.data);
+    };
     next.onclose = (close) => this.#closed(next, close);
     early.forEach(take);
+    if (end !== null) this.#closed(next, end);
   }
 
   #isOwn(type, event) {

@@ -34,6 +34,8 @@ export function creating(button, made) {
   const secret = find(".secret", dialog);
   const fault = find(".fault", dialog);
   closable(dialog);
+  // No password stays in a form that nobody sees.
+  dialog.addEventListener("close", () => form.reset());
 
   function say(field, words) {
     tell(fault, words);

@@ -52,6 +52,11 @@ export class Entry extends EventTarget {
     else find("[type=submit]", this.element).focus();
   }
 
+  /** Keep no password. */
+  forget() {
+    this.#form.elements.secret.value = "";
+  }
+
   /** Say what is wrong, and where. */
   fault(words, ask = "") {
     this.#busy(false);

@@ -14,6 +14,7 @@ export function pieces(text) {
   const found = [];
   let end = 0;
   for (const match of text.matchAll(ADDRESS)) {
+    if (match[0].length > LONGEST) continue; // Before anything that takes its time.
     const written = trimmed(match[0]);
     const href = safe(written);
     if (href === null) continue;
@@ -51,7 +52,6 @@ function trimmed(address) {
 }
 
 function safe(address) {
-  if (address.length > LONGEST) return null;
   try {
     const url = new URL(address);
     const isWeb = url.protocol === "http:" || url.protocol === "https:";

@@ -15,7 +15,7 @@ const WORDS = { private: "private", hidden: "hidden" };
 
 /** Make a link look as another one. */
 function update(link, other) {
-  if (link.outerHTML === other.outerHTML) return;
+  if (link.isEqualNode(other)) return;
   link.className = other.className;
   if (other.hasAttribute("aria-current")) link.setAttribute("aria-current", "page");
   else link.removeAttribute("aria-current");
@@ -117,9 +117,10 @@ export class List {
     const title = make("span", "title", {}, make("bdi", "", {}, told.title));
     const word = WORDS[told.visibility];
     if (word) title.append(make("span", "unseen", {}, ` (${word})`));
-    const names = users.slice(0, 3).map((user) => user.username).join(", ");
+    const names = users.slice(0, 3).map((user) => make("bdi", "", {}, user.username));
     const who = size === 0 ? "Nobody there" : count(size, "person", "people");
-    const sub = make("span", "sub", { dir: "auto" }, !room && names ? `${who}: ${names}` : who);
+    const sub = make("span", "sub", {}, who);
+    if (!room) names.forEach((name, at) => sub.append(at ? ", " : ": ", name));
     const link = make(
       "a",
       room ? "inside" : "",

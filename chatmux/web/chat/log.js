@@ -25,6 +25,7 @@ export class Log extends EventTarget {
   #group = null;
   #notes = null;
   #day = "";
+  #top = 0;
   #divider = null;
   #isShown = false;
   #isAtEnd = true;
@@ -48,6 +49,8 @@ export class Log extends EventTarget {
     this.#isShown = isShown;
     if (!isShown) return;
     if (this.#isAtEnd) this.toEnd();
+    // What was out of the page has forgotten where it was.
+    else if (this.#list.scrollTop === 0) this.#list.scrollTop = this.#top;
     this.#seen();
   }
 
@@ -67,9 +70,11 @@ export class Log extends EventTarget {
   }
 
   /** Add who came and went; several in a row are one line. */
-  note(words, name = "") {
-    this.#newDay(new Date());
-    const said = make("span", "", {}, ...(name ? [make("bdi", "", {}, name), ` ${words}`] : [words]));
+  note(words, name = "", when = "") {
+    const at = new Date(when || Date.now());
+    this.#newDay(at);
+    const parts = name ? [make("bdi", "", {}, name), ` ${words}`] : [words];
+    const said = make("span", "", { title: at.toLocaleTimeString() }, ...parts);
     if (this.#notes === null || this.#notes.childElementCount >= 12) {
       this.#notes = make("p", "came-and-went");
       this.#list.append(this.#notes);
@@ -89,7 +94,9 @@ export class Log extends EventTarget {
     const key = `${event.origin}\n${event.name}\n${event.color}`;
     const last = this.#group;
     if (last?.key === key && at - last.until < GROUP_MILLISECONDS) return last;
-    const head = make("header", "", {}, make("b", "", {}, make("bdi", "", {}, event.name)));
+    // The own name is not seen, but heard by those who hear the page.
+    const who = isOwn ? "You" : make("bdi", "", {}, event.name);
+    const head = make("header", "", {}, make("b", isOwn ? "unseen" : "", {}, who));
     if (event.origin) head.append(badge(event.origin));
     head.append(time(at));
     const rows = make("div", "rows", {}, head);
@@ -166,6 +173,7 @@ export class Log extends EventTarget {
   #scrolled() {
     const { scrollTop, scrollHeight, clientHeight } = this.#list;
     if (clientHeight === 0) return; // Not shown.
+    this.#top = scrollTop;
     const isAtEnd = scrollHeight - scrollTop - clientHeight < NEAR_END;
     if (isAtEnd === this.#isAtEnd) return;
     this.#isAtEnd = isAtEnd;

@@ -3,6 +3,7 @@
 // The page: which room is shown, and which ones one is in. #/room/KEY names what is shown.
 
 import * as api from "./api.js";
+import { pause } from "./connection.js";
 import { creating } from "./create.js";
 import { closable, find } from "./dom.js";
 import { Entry } from "./entry.js";
@@ -15,13 +16,20 @@ const TITLE = "chatmux";
 /** The rooms that one is in, by id. */
 export const inside = new Map();
 
-/** Passwords of rooms that were made a moment ago, to enter them with. */
+/** Rooms that were made a moment ago, by id in letters: { told, password }. */
 const fresh = new Map();
+
+/** Why rooms are over that were not shown then, by id in letters. */
+const ended = new Map();
+
+/** Rooms that the server could not tell of, and is asked for again. */
+const awaited = new Set();
 
 const app = find("#app");
 const stage = find("#stage");
 const list = new List(inside);
 let shown = null;
+let door = null;
 let turn = 0;
 
 const keyOf = (hash) => {
@@ -48,6 +56,7 @@ async function route(note = {}) {
   const mine = (turn += 1);
   shown?.shown?.(false);
   shown = null;
+  leaveDoor();
   if (key === null) {
     display(null, null);
     entitle();
@@ -59,12 +68,10 @@ async function route(note = {}) {
     show(room);
     return;
   }
-  let told = null;
-  try {
-    told = await api.lookUp(key, state.inside()[key]?.token);
-  } catch (fault) {
-    if (fault.status !== 404) note = { words: fault.message, ...note };
-  }
+  note = { ...ended.get(key), ...note };
+  ended.delete(key);
+  const { told, fault } = await lookUp(key);
+  if (fault !== null && fault.status !== 404) note = { words: fault.message, ...note };
   if (mine !== turn) return;
   if (told !== null && inside.has(told.id)) return show(inside.get(told.id));
   const before = state.inside()[told?.id];
@@ -72,7 +79,25 @@ async function route(note = {}) {
   askAtDoor(key, told, note);
 }
 
+/** Ask for a room; where nobody tells of a hidden one, it may have just been made. */
+async function lookUp(key, token = state.inside()[key]?.token) {
+  try {
+    return { told: await api.lookUp(key, token), fault: null };
+  } catch (fault) {
+    if (isOver(fault)) state.left(key);
+    else if (state.inside()[key] !== undefined) lost(key, fault);
+    if (token && isOver(fault)) {
+      // To others than its old members there may be something to tell.
+      const found = await lookUp(key, "");
+      return { ...found, fault: found.fault ?? fault };
+    }
+    const told = fault.status === 404 ? (fresh.get(key)?.told ?? null) : null;
+    return { told, fault };
+  }
+}
+
 function show(room) {
+  leaveDoor();
   if (keyOf(location.hash) !== `${room.id}`) history.replaceState(null, "", `#/room/${room.id}`);
   shown = room;
   display(`${room.id}`, room.element);
@@ -82,15 +107,26 @@ function show(room) {
 }
 
 function askAtDoor(key, told, { words = "", ask = "" }) {
-  const entry = new Entry(key, told, fresh.get(told?.id));
+  const id = `${told?.id ?? key}`;
+  const entry = new Entry(key, told, fresh.get(id)?.password);
+  door = { id, entry };
   entry.addEventListener("enter", ({ detail }) => {
-    fresh.delete(detail.told.id);
+    // What was remembered of the room counts no more.
+    state.left(detail.told.id);
     enter(detail.told, detail.who, entry);
   });
   display(key, entry.element);
   entitle(told?.title ?? key);
   entry.focus();
   if (words) entry.fault(words, ask);
+}
+
+/** No password is kept for a door that nobody stands at. */
+function leaveDoor() {
+  if (door === null) return;
+  fresh.delete(door.id);
+  door.entry.forget();
+  door = null;
 }
 
 /** Go into a room from its door; what is refused is told there. */
@@ -109,13 +145,15 @@ function enter(told, who, entry) {
   });
   room.addEventListener("refused", ({ detail }) => {
     if (inside.has(room.id)) over(room, detail);
+    // A room that was open to everybody has a door without a field for a password.
+    else if (detail.ask === "secret" && mine === turn) route(detail);
     else if (detail.ask !== "left") entry.fault(detail.words, detail.ask);
   });
   watch(room);
   room.enter();
 }
 
-/** Go back into a room that the tab was in before the page was loaded again. */
+/** Be in a room again with what is remembered of it. */
 function comeBack(told, who) {
   const room = new Room(told, who);
   inside.set(room.id, room);
@@ -126,6 +164,40 @@ function comeBack(told, who) {
   return room;
 }
 
+/** Whether a room that was remembered is not to be come back to. */
+const isOver = ({ status }) => status === 403 || status === 404;
+
+/** Go back later into a room that the server could not tell of. */
+function lost(id, fault, attempt = 0) {
+  if (awaited.has(id)) return;
+  awaited.add(id);
+  setTimeout(
+    () => {
+      awaited.delete(id);
+      remembered(id, attempt + 1);
+    },
+    Math.max(fault.wait * 1000, pause(attempt)),
+  );
+}
+
+/** Go back into a room that the tab was in before the page was loaded again. */
+async function remembered(id, attempt = 0) {
+  const who = state.inside()[id];
+  const isWanted = () => state.inside()[id] !== undefined && !inside.has(Number(id));
+  if (!isWanted()) return;
+  let told;
+  try {
+    told = await api.lookUp(id, who.token);
+  } catch (fault) {
+    if (isOver(fault)) state.left(id);
+    else lost(id, fault, attempt);
+    return;
+  }
+  if (!isWanted()) return;
+  const room = comeBack(told, who);
+  if (keyOf(location.hash) === id) show(room);
+}
+
 function watch(room) {
   for (const type of ["unread", "people"]) room.addEventListener(type, () => changed());
 }
@@ -134,8 +206,8 @@ function over(room, { words, ask }) {
   const wasShown = shown === room;
   inside.delete(room.id);
   list.refresh();
-  if (!wasShown) return;
-  if (ask === "left") location.hash = "#/";
+  if (!wasShown) ended.set(`${room.id}`, { words, ask });
+  else if (ask === "left") location.hash = "#/";
   else route({ words, ask });
 }
 
@@ -179,17 +251,14 @@ document.addEventListener("keydown", (event) => {
 find("#skip").addEventListener("click", () => find("#main").focus());
 closable(find("#people"));
 creating(find("#new-room"), (told, password) => {
-  if (password) fresh.set(told.id, password);
+  if (password) fresh.set(`${told.id}`, { told, password });
   list.refresh();
   location.hash = `#/room/${told.id}`;
 });
 
 // Rooms that the tab was in before it was loaded again, but for the one that is shown.
-for (const [id, who] of Object.entries(state.inside())) {
-  if (keyOf(location.hash) === id) continue;
-  api.lookUp(id, who.token).then(
-    (told) => inside.has(told.id) || comeBack(told, who),
-    () => state.left(id),
-  );
+for (const id of Object.keys(state.inside())) {
+  if (keyOf(location.hash) !== id) remembered(id);
 }
+api.eventBytes(); // Known when something is said.
 route();

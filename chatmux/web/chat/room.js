@@ -11,6 +11,8 @@ import * as state from "./state.js";
 
 const encoder = new TextEncoder();
 const USERS_AGAIN = 60_000;
+const USERS_SPREAD = 2000;
+const PEOPLE_EVERY = 250;
 
 /**
  * Dispatches "entered" once, "waiting" with { kind, words } while it is not connected,
@@ -24,6 +26,10 @@ export class Room extends EventTarget {
   #isShown = false;
   #wasOpen = false;
   #usersAt = 0;
+  #usersAgain = null;
+  #meanwhile = null;
+  #peopleAt = 0;
+  #peopleLater = null;
   people = new People();
 
   /** `told`: the room as the server tells it. `who`: { name, color, token, since }. */
@@ -73,6 +79,11 @@ export class Room extends EventTarget {
   shown(isShown) {
     this.#isShown = isShown;
     this.#log.shown(isShown && document.visibilityState === "visible");
+    clearInterval(this.#usersAgain);
+    if (!isShown) return;
+    this.#showPresent();
+    this.#askAgain();
+    this.#usersAgain = setInterval(() => this.#askAgain(), USERS_AGAIN);
   }
 
   /** Give the place up while the page is not there. */
@@ -110,12 +121,17 @@ export class Room extends EventTarget {
       this.#log.said(event, isOwn);
       return;
     }
+    this.#moved(event);
+    this.#meanwhile?.push(event);
+    const words = event.event_type === "join" ? "came in" : "left";
+    if (isOwn) this.#log.note(`You ${words}`, "", event.time);
+    else this.#log.note(words, event.name, event.time);
+    this.#peopleChanged();
+  }
+
+  #moved(event) {
     if (event.event_type === "join") this.people.came(event);
     else this.people.went(event);
-    const words = event.event_type === "join" ? "came in" : "left";
-    if (isOwn) this.#log.note(`You ${words}`);
-    else this.#log.note(words, event.name);
-    this.#peopleChanged();
   }
 
   #changed(now) {
@@ -130,8 +146,12 @@ export class Room extends EventTarget {
     this.#part(".state").hidden = true;
     if (this.#wasOpen) this.#log.note("You are back. What was said meanwhile is not here.");
     this.#remember();
-    this.#askWhoIsThere(true);
-    if (this.#wasOpen) return;
+    // Where all come back at once, they do not all ask at once.
+    if (this.#wasOpen) {
+      setTimeout(() => this.#askWhoIsThere(), Math.random() * USERS_SPREAD);
+      return;
+    }
+    this.#askWhoIsThere();
     this.#wasOpen = true;
     this.dispatchEvent(new Event("entered"));
   }
@@ -164,6 +184,8 @@ export class Room extends EventTarget {
 
   #over(words, ask) {
     this.#countDown(null);
+    clearInterval(this.#usersAgain);
+    clearTimeout(this.#peopleLater);
     state.left(this.id);
     this.dispatchEvent(new CustomEvent("refused", { detail: { words, ask } }));
   }
@@ -172,27 +194,52 @@ export class Room extends EventTarget {
     state.entered(this.id, this.#connection.who);
   }
 
-  async #askWhoIsThere(isAtOnce) {
-    if (!isAtOnce && Date.now() - this.#usersAt < USERS_AGAIN) return;
+  /** Ask who is there, where somebody looks and it was not asked lately. */
+  #askAgain() {
+    if (document.visibilityState !== "visible") return;
+    // A timer may be a little early.
+    if (Date.now() - this.#usersAt >= USERS_AGAIN - 1000) this.#askWhoIsThere();
+  }
+
+  async #askWhoIsThere() {
+    if (!this.#connection.isOpen) return;
     this.#usersAt = Date.now();
+    const heard = (this.#meanwhile = []);
     try {
       const told = await api.lookUp(this.id, this.#connection.who.token);
+      if (heard !== this.#meanwhile) return; // It was asked again since.
       this.people.replace(told.users);
+      // The answer may be older than what was heard before it came.
+      for (const event of heard) this.#moved(event);
       this.#peopleChanged();
     } catch {
       // Who comes and goes is heard all the same.
     }
+    if (heard === this.#meanwhile) this.#meanwhile = null;
   }
 
+  /** Show who is there: at once, or a little later where many come and go. */
   #peopleChanged() {
+    if (this.#peopleLater !== null) return;
+    const show = () => {
+      this.#peopleLater = null;
+      this.#peopleAt = Date.now();
+      this.dispatchEvent(new Event("people"));
+      if (this.#isShown) this.#showPresent();
+    };
+    const wait = this.#peopleAt + PEOPLE_EVERY - Date.now();
+    if (wait <= 0) show();
+    else this.#peopleLater = setTimeout(show, Math.min(wait, PEOPLE_EVERY));
+  }
+
+  #showPresent() {
     const { words } = this.people;
     this.#part(".people-button span").textContent = words;
     this.#part(".people-button").setAttribute("aria-label", `Who is here: ${words}`);
     this.#part(".present h3").textContent = words;
     this.people.show(this.#part(".present .people"), this.name);
     const sheet = find("#people");
-    if (sheet.open && this.#isShown) this.people.show(find(".people", sheet), this.name);
-    this.dispatchEvent(new Event("people"));
+    if (sheet.open) this.people.show(find(".people", sheet), this.name);
   }
 
   #showPeople() {
@@ -217,29 +264,26 @@ export class Room extends EventTarget {
     });
     text.addEventListener("input", () => {
       fit(text);
-      this.#check();
+      this.#check(text.value);
     });
   }
 
   /** Say whether what is written can be sent, and tell if not. */
-  async #check() {
+  #check(msg) {
     const { name, color } = this.#connection.who;
-    const msg = this.#part("textarea").value;
     // The server's limit is for the whole event.
     const event = { event_type: "send", name, color, msg };
-    const most = await api.eventBytes();
-    const over = encoder.encode(JSON.stringify(event)).length - most;
+    const over = encoder.encode(JSON.stringify(event)).length - api.eventBytes();
     const words = over > 0 ? `Too long by ${over} bytes: make it shorter, or send it in parts.` : "";
     tell(this.#part(".composer .fault"), words);
     return over <= 0;
   }
 
-  async #send() {
+  #send() {
     const text = this.#part("textarea");
     const said = text.value.trimEnd();
     if (!said.trim() || !this.#connection.isOpen) return;
-    if (!(await this.#check())) return;
-    if (!this.#connection.isOpen || text.value.trimEnd() !== said) return;
+    if (!this.#check(said)) return;
     this.#pending.push(said);
     this.#connection.say(said);
     text.value = "";
@@ -258,6 +302,7 @@ export class Room extends EventTarget {
     const lost = this.#pending.splice(0).join("\n");
     text.value = text.value ? `${lost}\n${text.value}` : lost;
     fit(text);
+    this.#check(text.value);
     this.#log.note("What you said last may not have arrived: it is in the box below again.");
   }
 }
